@@ -1,0 +1,143 @@
+"""A trained model as a folder: what it holds, how it is sealed, checked and loaded.
+
+    weights.safetensors   the predictor's weights
+    recipe.json           what it is: family, recipe, facts of its data (`Identity`)
+    record.json           how it came to be and what it scored (`Record`)
+    curves.jsonl          training curves, a line per window of steps
+    evaluation/           units.parquet (this model), floor.parquet (the trivial method), same rows
+    pictures/*.png        what a person would look at
+    card.md               the same for reading
+    manifest.json         SHA-256 of every other file; its own hash identifies the folder
+
+Loading executes nothing from the folder: the network comes from our catalogue, the weights are plain numbers.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from zoo.durable import write_atomically
+
+MANIFEST = "manifest.json"
+
+
+class Identity(BaseModel):
+    """What a model is: enough, with the catalogue, to rebuild its network (`recipe.json`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: str
+    recipe_name: str
+    recipe: dict[str, Any]
+    facts: dict[str, Any]
+
+
+class Score(BaseModel):
+    """The metrics of one predictor under one protocol; only finite, possible values get here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str  # the model's entry, or the floor's method ("majority class")
+    metrics: dict[str, float]
+
+
+class Record(BaseModel):
+    """How a model came to be and what it scored (`record.json`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    entry: str  # family.dataset
+    fingerprint: str  # of everything that decided the training
+    dataset: str  # trained on
+    data_digest: str  # of the dataset's lines in the DVC manifest
+    scored: str  # scored on; mostly the same
+    scored_digest: str
+    upstream: dict[str, str] = Field(default_factory=dict)  # entry -> fingerprint
+    protocol: str
+    score: Score
+    floor: Score
+    parameters: int
+    steps: int
+    seconds: float  # training time, all attempts together
+    placement: dict[str, Any]  # device, precision, memory layout, threads
+    versions: dict[str, str]  # torch, nightzoo, python
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(folder: Path) -> str:
+    """Write the manifest of a finished folder; returns the manifest's own SHA-256."""
+    files = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    write_atomically(folder / MANIFEST, json.dumps({"files": files}, indent=2, sort_keys=True).encode())
+    return sha256_of(folder / MANIFEST)
+
+
+def verify(folder: Path, manifest_digest: str | None = None) -> str:
+    """Re-hash every file of a sealed folder; returns the manifest's SHA-256.
+
+    Raises:
+        ValueError: a file differs, is missing or was added; the message names each.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise ValueError(f"{folder}: expected a sealed model folder, but it has no {MANIFEST}. Pull it again.")
+    digest = sha256_of(manifest)
+    if manifest_digest not in (None, digest):
+        raise ValueError(
+            f"{manifest}: expected SHA-256 {manifest_digest}, got {digest}: not the manifest that was registered. "
+            "Pull it again."
+        )
+    expected: dict[str, str] = json.loads(manifest.read_text())["files"]
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
+    wrong = [f"missing: {name}" for name in sorted(set(expected) - present)]
+    wrong += [f"not in the manifest: {name}" for name in sorted(present - set(expected))]
+    wrong += [f"changed: {n}" for n in sorted(present & set(expected)) if sha256_of(folder / n) != expected[n]]
+    if wrong:
+        raise ValueError(f"{folder}: {'; '.join(wrong)}. Nothing was loaded; pull it again.")
+    return digest
+
+
+def read_identity(folder: Path) -> Identity:
+    """What the model in a folder is."""
+    return Identity.model_validate_json((folder / "recipe.json").read_bytes())
+
+
+def read_record(folder: Path) -> Record:
+    """How the model in a folder came to be and what it scored."""
+    return Record.model_validate_json((folder / "record.json").read_bytes())
+
+
+def load(folder: str | Path, *, device: str = "cpu") -> Any:
+    """The predictor in a pulled folder, verified, in evaluation mode, behind its task's interface.
+
+    Args:
+        folder: what `zoo pull` wrote.
+        device: where its weights go ("cpu", "cuda").
+
+    Raises:
+        ValueError: a file differs from the manifest, or the weights do not fit the network.
+    """
+    from safetensors.torch import load_file
+
+    from zoo.catalogue import family
+    from zoo.contracts import Facts
+
+    folder = Path(folder)
+    verify(folder)
+    identity = read_identity(folder)
+    of = family(identity.family)
+    recipe = type(next(iter(of.recipes.values()))).model_validate(identity.recipe)
+    predictor = of.learner(recipe, Facts.model_validate(identity.facts)).predictor()
+    predictor.load_state_dict(load_file(folder / "weights.safetensors"))
+    return predictor.to(device).eval()

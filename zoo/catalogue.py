@@ -1,0 +1,61 @@
+"""Every family we have code for, and where. Listing it imports no torch; `family(name)` imports that family alone."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.contracts import Family
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of the catalogue."""
+
+    where: str  # "module:ATTRIBUTE"
+    title: str
+    scored_by: str
+
+    @property
+    def area(self) -> str:
+        return self.where.split(".")[1]
+
+    @property
+    def module(self) -> str:
+        return self.where.split(":")[0]
+
+
+CATALOGUE: dict[str, Listing] = {
+    "fcn32s": Listing("zoo.segmentation.fcn:FCN32S", "Fully convolutional network, stride 32 (VGG-16)", "mIoU"),
+    "fcn16s": Listing("zoo.segmentation.fcn:FCN16S", "FCN with the pool4 skip", "mIoU"),
+    "fcn8s": Listing("zoo.segmentation.fcn:FCN8S", "FCN with the pool4 and pool3 skips", "mIoU"),
+    "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
+    "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
+    "digit-classifier": Listing(
+        "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
+    ),
+}
+
+
+def listing(name: str) -> Listing:
+    """The catalogue's line for a family.
+
+    Raises:
+        ValueError: no such family; the message names the nearest ones.
+    """
+    if name not in CATALOGUE:
+        near = get_close_matches(name, CATALOGUE) or list(CATALOGUE)
+        raise ValueError(f"no family {name!r} in the catalogue; did you mean: {', '.join(near)}? See `zoo list`.")
+    return CATALOGUE[name]
+
+
+def family(name: str) -> "Family":
+    """The family itself (imports its file, and with it torch).
+
+    Raises:
+        ValueError: no such family.
+    """
+    module, attribute = listing(name).where.split(":")
+    found: Family = getattr(import_module(module), attribute)
+    return found

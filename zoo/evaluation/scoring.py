@@ -1,0 +1,128 @@
+"""What a score is made of: units kept, metrics with unit, direction and possible range.
+
+A `Scoring` turns per-unit sufficient statistics into metrics. It needs neither data nor torch, so a verdict can
+be replayed from the stored units alone, and a bootstrap is the same function under other counts.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import load, save
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number's name, unit, direction and the values it can possibly take (both ends included)."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    lowest: float
+    highest: float
+
+    def check(self, value: float) -> float:
+        """The value, if it can be one.
+
+        Raises:
+            ValueError: NaN, infinite, or outside the possible range.
+        """
+        if not math.isfinite(value) or not self.lowest <= value <= self.highest:
+            raise ValueError(
+                f"{self.name} = {value}: expected a finite value in [{self.lowest:g}, {self.highest:g}]. "
+                "A value like this is never registered; look at the run's predictions."
+            )
+        return value
+
+    def gain(self, new: float, old: float) -> float:
+        """How much better `new` is than `old`, positive when better."""
+        return new - old if self.higher_is_better else old - new
+
+
+@dataclass(frozen=True)
+class Units:
+    """Per-unit sufficient statistics.
+
+    `rows`: one row per unit, column name -> array (n, ...); a column of varying length is an object array of 1-d
+    arrays. `constants`: what all units share (reference statistics), name -> array of any shape.
+    """
+
+    rows: Mapping[str, Array]
+    constants: Mapping[str, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+    def write(self, path: Path) -> None:
+        """Rows as a Parquet file at `path`, constants (if any) as safetensors beside it."""
+        lengths = {name: len(column) for name, column in self.rows.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"units: expected columns of one length, got {lengths}")
+        shapes = {name: column.shape[1:] for name, column in self.rows.items() if column.dtype != object}
+        table = pa.table({name: _to_arrow(column) for name, column in self.rows.items()})
+        pq.write_table(table.replace_schema_metadata({"shapes": json.dumps(shapes)}), path)
+        if self.constants:
+            contiguous = {name: np.ascontiguousarray(value) for name, value in self.constants.items()}
+            path.with_suffix(".safetensors").write_bytes(save(contiguous))
+
+    @staticmethod
+    def read(path: Path) -> "Units":
+        """The inverse of `write`."""
+        table = pq.read_table(path)
+        shapes = json.loads(table.schema.metadata[b"shapes"])
+        rows = {name: _from_arrow(table.column(name), shapes.get(name)) for name in table.column_names}
+        constants = path.with_suffix(".safetensors")
+        return Units(rows, load(constants.read_bytes()) if constants.exists() else {})
+
+
+class Scoring(Protocol):
+    """How units become metrics; named and versioned, because two counts of one thing are two numbers."""
+
+    @property
+    def id(self) -> str:
+        """`name@version`, the part of a protocol after the slash."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All that `aggregate` returns; the first one ranks."""
+        ...
+
+    @property
+    def paired(self) -> bool:
+        """Whether unit i of two evaluations is the same image or sequence."""
+        ...
+
+    def aggregate(self, units: Units, counts: npt.NDArray[np.int64] | None = None) -> dict[str, float]:
+        """The metrics of these units, unit i counted `counts[i]` times (once each where None)."""
+        ...
+
+
+def _to_arrow(column: Array) -> pa.Array:
+    if column.dtype == object:
+        return pa.array([np.asarray(value) for value in column])
+    if column.ndim == 1:
+        return pa.array(column)
+    size = int(np.prod(column.shape[1:]))
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).reshape(-1)), size)
+
+
+def _from_arrow(column: pa.ChunkedArray, shape: list[int] | None) -> Array:
+    if shape is None:
+        values = np.empty(len(column), dtype=object)
+        for i, value in enumerate(column):
+            values[i] = np.asarray(value.values.to_numpy(zero_copy_only=False))
+        return values
+    flat = column.combine_chunks()
+    if not shape:
+        return np.asarray(flat.to_numpy(zero_copy_only=False))
+    return np.asarray(flat.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), *shape)

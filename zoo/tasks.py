@@ -1,0 +1,50 @@
+"""What a predictor can do: one interface per task, shapes and units in the types.
+
+Pictures go in as people have them (uint8 RGB); normalising, padding and resizing are the predictor's own affair,
+so a benchmark never has to know how a network was trained.
+"""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+
+Frame = UInt8[np.ndarray, "height width 3"]
+
+
+class Box(NamedTuple):
+    """An upright box in pixels: left, top of its first pixel counted from 0, and its size."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Segmenter(Protocol):
+    """Names the class of every pixel."""
+
+    def segment(self, images: UInt8[torch.Tensor, "n 3 h w"]) -> Int64[torch.Tensor, "n h w"]: ...
+
+
+class Tracker(Protocol):
+    """Follows one object, told only where it was at first."""
+
+    def start(self, frame: Frame, box: Box) -> None: ...
+
+    def follow(self, frame: Frame) -> Box: ...
+
+
+class Sampler(Protocol):
+    """Draws pictures from the distribution it has learned."""
+
+    def sample(self, count: int, *, seed: int) -> UInt8[torch.Tensor, "count c h w"]: ...
+
+
+class Classifier(Protocol):
+    """Names what a picture shows, and says what it saw it by."""
+
+    def probabilities(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n classes"]: ...
+
+    def features(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n d"]: ...

@@ -1,0 +1,8 @@
+"""The one loop for all families, and the parts that learners are built from."""
+
+from zoo.training.ema import EMA
+from zoo.training.loop import Diverged, Progress, Trained, train
+from zoo.training.order import shuffled
+from zoo.training.updater import Updater
+
+__all__ = ["EMA", "Diverged", "Progress", "Trained", "Updater", "shuffled", "train"]

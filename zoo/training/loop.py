@@ -1,0 +1,212 @@
+"""The one loop: the learner owns its step, the loop owns time.
+
+Order of batches, random numbers, device, precision, curves, checkpoints and resuming are the same for every family.
+Resuming is bit-exact: the batch and the seed of a step are functions of (recipe.seed, step), and a checkpoint holds
+the whole learner.
+"""
+
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from zoo.contracts import Batch, Batches, Family, Inputs, Learner, Recipe
+from zoo.durable import write_atomically
+from zoo.training.checkpoint import Checkpoints
+from zoo.training.placement import Placement, choose
+
+WINDOWS = 200  # points of a curve
+LONGEST_WINDOW = 50  # steps between two looks at the losses, and so the most that a NaN can waste
+SAVING_SHARE = 0.02  # of the time may go into checkpoints
+AHEAD = 3  # batches prepared before they are asked for
+
+
+class Progress(NamedTuple):
+    """What the loop tells whoever watches."""
+
+    step: int
+    steps: int
+    per_second: float
+    scalars: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run."""
+
+    learner: Learner
+    placement: Placement
+    seconds: float  # all attempts together
+
+
+class Diverged(ValueError):
+    """A scalar of the learner became NaN or infinite."""
+
+
+def train(
+    family: Family,
+    recipe: Recipe,
+    inputs: Inputs,
+    folder: Path,
+    *,
+    device: str | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+    checkpoint_seconds: float = 15.0,
+) -> Trained:
+    """Train a recipe to its end, going on from the newest good checkpoint in `folder`.
+
+    Writes `checkpoints/`, `curves.jsonl` (a line per window of steps: step, time in ms, mean of each scalar) and
+    `placement.json` under `folder`.
+
+    Args:
+        report: called after each window of steps.
+        checkpoint_seconds: least time between two checkpoints; more where saving is slow.
+
+    Raises:
+        Diverged: a loss is NaN or infinite; the checkpoints before it stay.
+        ValueError: the data set is missing or damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    batches = family.batches(recipe, inputs)
+    torch.default_generator.manual_seed(_mix(recipe.seed, -1))
+    learner = family.learner(recipe, batches.facts)
+    placement = _placement(folder / "placement.json", learner, batches, recipe, device)
+    placement.place(learner)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    curves = Curves(folder / "curves.jsonl")
+    done, before = _resume(checkpoints, learner, placement)
+    curves.rewind(done)
+
+    learner.train()
+    window = max(1, min(LONGEST_WINDOW, recipe.steps // WINDOWS))
+    started = saved_at = time.monotonic()
+    pause = checkpoint_seconds
+    reported: list[tuple[int, dict[str, Tensor]]] = []
+    with _deterministic(placement):
+        for step, batch in _ahead(batches, placement, range(done, recipe.steps)):
+            placement.seed(_mix(recipe.seed, step))
+            with placement.autocast():
+                reported.append((step, dict(learner.step(batch))))
+            at_end = step + 1 == recipe.steps
+            if len(reported) < window and not at_end:
+                continue
+            means = _means(reported, checkpoints)
+            reported.clear()
+            curves.append(step + 1, means)
+            now = time.monotonic()
+            if at_end or now - saved_at >= pause:
+                checkpoints.save(learner.state_dict(), step=step + 1, seconds=before + now - started)
+                saved_at = time.monotonic()
+                pause = max(checkpoint_seconds, (saved_at - now) / SAVING_SHARE)
+            report(Progress(step + 1, recipe.steps, (step + 1 - done) / max(now - started, 1e-9), means))
+    return Trained(learner.eval(), placement, before + time.monotonic() - started)
+
+
+class Curves:
+    """`curves.jsonl`: what the scalars did, a line per window."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rewind(self, step: int) -> None:
+        """Forget what came after a step: it is about to be done again."""
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+        write_atomically(self.path, b"".join(line for line in lines if _step_of(line) <= step))
+
+    def append(self, step: int, means: Mapping[str, float]) -> None:
+        """The means of the window that ended with a step."""
+        line = {"step": step, "time": time.time_ns() // 1_000_000, **means}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _step_of(line: bytes) -> float:
+    """The step of a curve's line; infinity for one that a kill cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError):
+        return math.inf
+
+
+def _placement(path: Path, learner: Learner, batches: Batches, recipe: Recipe, device: str | None) -> Placement:
+    """The recorded placement of this run, or a new choice, recorded."""
+    if path.exists():
+        return Placement.model_validate_json(path.read_bytes())
+    placement = choose(learner, batches(0), recipe, device=device) if recipe.steps else Placement(device="cpu")
+    write_atomically(path, placement.model_dump_json(indent=2).encode())
+    return placement
+
+
+def _resume(checkpoints: Checkpoints, learner: Learner, placement: Placement) -> tuple[int, float]:
+    newest = checkpoints.newest(placement.device)
+    if newest is None:
+        return 0, 0.0
+    checkpoint, state = newest
+    learner.load_state_dict(state)
+    return checkpoint.step, checkpoint.seconds
+
+
+def _ahead(batches: Batches, placement: Placement, steps: range) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """(step, batch) in order, prepared by threads while the steps before them run."""
+    pinned = placement.device.startswith("cuda")
+
+    def prepared(step: int) -> Batch:
+        batch = batches(step)
+        return {name: value.pin_memory() for name, value in batch.items()} if pinned else batch
+
+    with ThreadPoolExecutor(max_workers=AHEAD if pinned else 1, thread_name_prefix="batches") as pool:
+        coming = iter(steps)
+        waiting: deque[Future[Batch]] = deque(pool.submit(prepared, step) for step in islice(coming, AHEAD))
+        try:
+            for step in steps:
+                batch = waiting.popleft().result()
+                waiting.extend(pool.submit(prepared, later) for later in islice(coming, 1))
+                yield step, placement.move(batch)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _means(reported: list[tuple[int, dict[str, Tensor]]], checkpoints: Checkpoints) -> dict[str, float]:
+    """Mean of each scalar over a window, read from the device in one go.
+
+    Raises:
+        Diverged: one of them is not finite; the message names the step and the last good checkpoint.
+    """
+    names = list(reported[0][1])
+    values = torch.stack([torch.stack([scalars[name].float() for name in names]) for _, scalars in reported]).cpu()
+    broken = (~values.isfinite()).nonzero()
+    if len(broken):
+        row, column = broken[0].tolist()
+        listed = checkpoints.listed()
+        kept = f"the checkpoint of step {listed[-1].step} is kept" if listed else "no checkpoint was made yet"
+        raise Diverged(
+            f"{names[column]} is {values[row, column].item()} at step {reported[row][0]}: expected a finite value. "
+            f"Training stopped; {kept}. Try a lower learning rate, gradient clipping or precision='fp32'."
+        )
+    return {name: mean.item() for name, mean in zip(names, values.double().mean(0), strict=True)}
+
+
+def _mix(seed: int, step: int) -> int:
+    """A well-spread 63-bit seed from (seed, step); -1 is the step before the first."""
+    return (seed * 0x9E3779B97F4A7C15 + (step + 1) * 0xBF58476D1CE4E5B9) & (2**63 - 1)
+
+
+@contextmanager
+def _deterministic(placement: Placement) -> Iterator[None]:
+    """Deterministic convolutions while a run trains on a GPU; the caller's setting comes back afterwards."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = before or placement.device.startswith("cuda")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before

@@ -1,4 +1,4 @@
-"""Benchmark for classifiers on data sets in MNIST layout: every test picture, once."""
+"""Benchmark for classifiers on pictures with one label each: every test picture, once."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from zoo.contracts import Inputs, Picture
-from zoo.data.mnist import open_mnist
+from zoo.data.labelled import open_labelled
 from zoo.evaluation.recognition import Accuracy
 from zoo.evaluation.sampling import grid
 from zoo.evaluation.scoring import Units
@@ -22,9 +22,9 @@ class ClassificationBenchmark:
         self.scoring = Accuracy()
         self.protocol = f"{dataset}-test/{self.scoring.id}"
         folder = inputs.dataset(dataset)
-        images, self.labels = open_mnist(folder, "test")
-        self.images = torch.from_numpy(images).unsqueeze(1)
-        self.majority = int(np.bincount(open_mnist(folder, "train")[1]).argmax())
+        images, self.labels, self.classes = open_labelled(folder, "test")
+        self.images = torch.from_numpy(images)
+        self.majority = int(np.bincount(open_labelled(folder, "train").labels).argmax())
 
     @torch.inference_mode()
     def evaluate(self, predictor: Classifier) -> Units:
@@ -34,7 +34,7 @@ class ClassificationBenchmark:
 
     def floor(self) -> tuple[str, Classifier]:
         """Always the most frequent class of the training split."""
-        return "majority class", _Always(self.majority, classes=int(self.labels.max()) + 1)
+        return "majority class", _Always(self.majority, classes=len(self.classes))
 
     def pictures(self, predictor: Classifier) -> Mapping[str, Picture]:
         """The pictures it got wrong, the first hundred (padded with right ones)."""

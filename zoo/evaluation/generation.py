@@ -100,5 +100,7 @@ def kernel_distance(features: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     x, y = np.asarray(features, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     n, m, d = len(x), len(y), x.shape[1]
     within_x, within_y, across = ((a @ b.T / d + 1.0) ** 3 for a, b in ((x, x), (y, y), (x, y)))
-    inside = (within_x.sum() - np.trace(within_x)) / (n * (n - 1)) + (within_y.sum() - np.trace(within_y)) / (m * (m - 1))
+    inside = (within_x.sum() - np.trace(within_x)) / (n * (n - 1)) + (within_y.sum() - np.trace(within_y)) / (
+        m * (m - 1)
+    )
     return float(inside - 2.0 * across.mean())

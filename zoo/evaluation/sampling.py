@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from zoo.contracts import Inputs, Picture, Upstream
-from zoo.data.mnist import open_mnist
+from zoo.data.labelled import open_labelled
 from zoo.evaluation.generation import SampleQuality
 from zoo.evaluation.scoring import Units
 from zoo.tasks import Classifier, Sampler
@@ -21,7 +21,7 @@ class SamplingBenchmark:
     the number of draws are part of the protocol.
 
     Args:
-        dataset: name of a data set in MNIST layout.
+        dataset: name of a data set of pictures.
         space: the classifier entry.
         draws: how many samples are scored.
     """
@@ -31,8 +31,7 @@ class SamplingBenchmark:
         self.scoring = SampleQuality()
         self.protocol = f"{dataset}-train/{self.scoring.id}:{space}-{self.upstream.digest[:8]}-n{draws}"
         self.draws = draws
-        images, _ = open_mnist(inputs.dataset(dataset), "train")
-        self.reference = torch.from_numpy(images).unsqueeze(1)
+        self.reference = torch.from_numpy(open_labelled(inputs.dataset(dataset), "train").images)
 
     def evaluate(self, predictor: Sampler) -> Units:
         """Features and class probabilities of every draw."""

@@ -45,7 +45,7 @@ class Updater(nn.Module):
     def forward(self, loss: Tensor) -> None:
         """One update from the gradient of `loss`."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.clip is not None:
             moved = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(moved, self.clip)

@@ -38,8 +38,8 @@ class SampleQuality:
         return (
             Metric(name=f"{self.space}_FID", unit="", higher_is_better=False, lowest=0.0, highest=math.inf),
             Metric(name=f"{self.space}_IS", unit="", higher_is_better=True, lowest=1.0, highest=math.inf),
-            # The unbiased estimate of a squared distance may be a little below 0.
-            Metric(name=f"{self.space}_KID", unit="", higher_is_better=False, lowest=-1.0, highest=math.inf),
+            # The unbiased estimate of a squared distance may fall below 0.
+            Metric(name=f"{self.space}_KID", unit="", higher_is_better=False, lowest=-math.inf, highest=math.inf),
         )
 
     def aggregate(self, units: Units, counts: npt.NDArray[np.int64] | None = None) -> dict[str, float]:

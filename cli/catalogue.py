@@ -1,0 +1,63 @@
+"""`zoo list` and `zoo show`: the families we have code for."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli.output import JSON, print_table
+from zoo.catalogue import CATALOGUE, family, listing
+
+
+def list_families(area: Annotated[str, typer.Argument(help="Only this area.")] = "", as_json: JSON = False) -> None:
+    """List the families, by area.
+
+    Examples: [bold]zoo list[/bold] · [bold]zoo list segmentation[/bold] · [bold]zoo list --json[/bold]
+    """
+    areas = sorted({line.area for line in CATALOGUE.values()})
+    if area and area not in areas:
+        raise ValueError(f"no area {area!r}; the areas are: {', '.join(areas)}")
+    rows = [
+        {"family": name, "area": line.area, "scored by": line.scored_by, "what": line.title}
+        for name, line in CATALOGUE.items()
+        if area in ("", line.area)
+    ]
+    print_table(rows, as_json=as_json)
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="FAMILY", help="A family of `zoo list`.")], as_json: JSON = False
+) -> None:
+    """Show a family: paper, recipes with every number, what it needs, published numbers.
+
+    Examples: [bold]zoo show fcn8s[/bold] · [bold]zoo show wgan-gp --json[/bold]
+    """
+    line = listing(name)  # says no before torch is imported
+    of = family(name)
+    recipes = {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()}
+    targets = [
+        {
+            "metric": t.metric,
+            "value": t.value,
+            "dataset": t.dataset,
+            "source": t.source,
+            "same protocol": bool(t.protocol),
+        }
+        for t in of.targets
+    ]
+    if as_json:
+        about = {"family": name, "area": line.area, "what": line.title, "paper": of.paper, "needs": list(of.needs)}
+        typer.echo(json.dumps({**about, "recipes": recipes, "targets": targets}, indent=2))
+        return
+    typer.echo(f"{name}: {line.title} ({line.area}, scored by {line.scored_by})\n{of.paper}")
+    if of.needs:
+        typer.echo(f"needs: {', '.join(of.needs)}")
+    fields = type(next(iter(of.recipes.values()))).model_fields
+    numbers = [
+        {"recipe": field, **{key: values[field] for key, values in recipes.items()}, "": info.description or ""}
+        for field, info in fields.items()
+    ]
+    print_table(numbers)
+    if targets:
+        typer.echo("Published:")
+        print_table(targets)

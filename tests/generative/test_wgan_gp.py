@@ -1,0 +1,81 @@
+"""WGAN-GP: the networks' sizes, the penalty by hand, and what one step moves."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from zoo.contracts import Facts
+from zoo.generative.wgan_gp import FAMILY, Critic, Generator, WganGpLearner, gradient_penalty, seed_size
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_the_papers_networks_have_the_size_their_layers_add_up_to() -> None:
+    """Appendix C, CIFAR-10: every 3x3 convolution 128 -> 128 has 147,456 weights."""
+    recipe, facts, conv = FAMILY.recipe("paper"), Facts(height=32, width=32), 128 * 128 * 9
+    up_block = (2 * conv + 128) + (128 * 128 + 128) + 2 * 256  # convolutions, 1x1 shortcut, two normalisations
+    generator = (128 * 2048 + 2048) + 3 * up_block + 256 + (128 * 3 * 9 + 3)
+    first = (3 * 128 * 9 + 128) + (conv + 128) + (3 * 128 + 128)
+    down = 2 * (conv + 128) + (128 * 128 + 128)
+    critic = first + down + 2 * 2 * (conv + 128) + (128 + 1)
+    assert parameters(Generator(recipe, facts)) == generator
+    assert parameters(Critic(recipe, facts)) == critic
+
+
+@pytest.mark.parametrize("size", [8, 28, 32])
+def test_pictures_have_the_size_of_the_data(size: int) -> None:
+    recipe, facts = FAMILY.recipe("smoke"), Facts(channels=1, height=size, width=size)
+    pictures = Generator(recipe, facts).sample(3, seed=0)
+    assert pictures.shape == (3, 1, size, size)
+    assert pictures.dtype == torch.uint8
+    assert Critic(recipe, facts)(pictures.float()).shape == (3,)
+
+
+def test_an_odd_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="even size of at least 8, got 7"):
+        seed_size(7)
+
+
+def test_gradient_penalty_by_hand() -> None:
+    """A linear critic w . x has the slope |w| everywhere: the penalty is (|w| - 1)^2, here (5 - 1)^2."""
+
+    class Linear(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 3 * x[:, 0, 0, 0] + 4 * x[:, 0, 0, 1]
+
+    penalty = gradient_penalty(Linear(), torch.rand(6, 1, 1, 2), torch.rand(6, 1, 1, 2))
+    assert penalty.item() == pytest.approx(16.0)
+
+
+def test_the_penalty_reaches_the_critics_weights() -> None:
+    """Against the derivative by finite differences, in float64."""
+    critic = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 1)).double()
+    real, fake = torch.rand(2, 5, 1, 4, 4, dtype=torch.float64)
+
+    def penalty(bias: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(0)
+        weights = {"0.bias": bias}
+        return gradient_penalty(lambda x: torch.func.functional_call(critic, weights, (x,)), real, fake)
+
+    bias = critic[0].bias.detach().clone().requires_grad_(True)
+    assert torch.autograd.gradcheck(penalty, (bias,))
+
+
+def test_one_step_is_so_many_critic_updates_and_one_of_the_generator() -> None:
+    recipe = FAMILY.recipe("smoke", steps=10)
+    learner = WganGpLearner(recipe, Facts(channels=1, height=8, width=8))
+    count = recipe.critic_steps * recipe.batch_size
+    images = np.random.default_rng(0).integers(0, 256, size=(count, 1, 8, 8), dtype=np.uint8)
+    learner.step({"image": torch.from_numpy(images)})
+    assert (learner.move_critic.updates, learner.move_generator.updates) == (5, 1)
+
+
+def test_samples_depend_on_the_seed_alone() -> None:
+    generator = Generator(FAMILY.recipe("smoke"), Facts(channels=1, height=8, width=8))
+    first = generator.sample(5, seed=1)
+    torch.rand(7)
+    assert torch.equal(first, generator.sample(5, seed=1))
+    assert not torch.equal(first, generator.sample(5, seed=2))

@@ -1,0 +1,172 @@
+"""The loop: exact resume, checkpoints that survive, losses that are watched, placement that is recorded."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
+from zoo.training import EMA, Diverged, Progress, Updater, shuffled, train
+from zoo.training.checkpoint import Checkpoints
+from zoo.training.loop import _mix
+from zoo.training.updater import linear_decay
+
+STEPS = 600
+
+
+class Noisy(Learner):
+    """A linear layer that draws random numbers, follows itself by EMA and has a schedule: all that can go wrong."""
+
+    def __init__(self, recipe: Recipe, facts: Facts) -> None:
+        super().__init__()
+        self.network = nn.Linear(facts.width, 1)
+        self.average = EMA(self.network, decay=0.9)
+        self.update = Updater(
+            self.network.parameters(), torch.optim.Adam, lr=0.01, schedule=linear_decay(recipe.steps), clip=1.0
+        )
+
+    def step(self, batch: Batch) -> Scalars:
+        loss = (self.network(batch["x"]) + torch.randn(1)).square().mean() * batch["scale"]
+        self.update(loss)
+        self.average.update(self.network)
+        return {"loss": loss.detach()}
+
+    def predictor(self) -> nn.Module:
+        return self.average.average
+
+
+class Normal:
+    """Batches of normal numbers; the loss turns NaN at a step, if asked."""
+
+    facts = Facts(width=4)
+
+    def __init__(self, recipe: Recipe, nan_at: int | None = None) -> None:
+        self.recipe, self.nan_at = recipe, nan_at
+
+    def __call__(self, step: int) -> Batch:
+        x = np.random.default_rng([self.recipe.seed, step]).normal(size=(self.recipe.batch_size, 4))
+        scale = torch.tensor(float("nan") if step == self.nan_at else 1.0)
+        return {"x": torch.from_numpy(x.astype(np.float32)), "scale": scale}
+
+
+def family(nan_at: int | None = None) -> Family:
+    recipe = Recipe(dataset="none", steps=STEPS, batch_size=4)
+    return Family(
+        name="noisy",
+        paper="",
+        recipes={"smoke": recipe},
+        learner=Noisy,
+        batches=lambda recipe, _: Normal(recipe, nan_at),
+        benchmark=lambda *_: pytest.fail("the loop never evaluates"),
+    )
+
+
+def run(folder: Path, of: Family, stop_after: int | None = None) -> Learner:
+    def report(progress: Progress) -> None:
+        if stop_after is not None and progress.step >= stop_after:
+            raise KeyboardInterrupt
+
+    recipe = of.recipe("smoke")
+    return train(of, recipe, Inputs(datasets=folder), folder, report=report, checkpoint_seconds=0).learner
+
+
+def equal(a: Learner, b: Learner) -> bool:
+    mine, other = a.state_dict(), b.state_dict()
+    moments = a.update.optimizer.state_dict()["state"], b.update.optimizer.state_dict()["state"]
+    same = all(torch.equal(mine[k], other[k]) for k in mine if isinstance(mine[k], torch.Tensor))
+    return same and all(torch.equal(moments[0][i][k], moments[1][i][k]) for i in moments[0] for k in moments[0][i])
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time"} for line in lines]
+
+
+def test_resuming_is_bit_exact(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", family())
+    for stop in (100, 250, 400):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "parts", family(), stop_after=stop)
+    assert equal(whole, run(tmp_path / "parts", family()))
+    assert curve(tmp_path / "whole") == curve(tmp_path / "parts")
+    assert curve(tmp_path / "whole")[-1]["step"] == STEPS
+
+
+def test_another_seed_trains_another_model(tmp_path: Path) -> None:
+    of = family()
+    one = train(of, of.recipe("smoke"), Inputs(datasets=tmp_path), tmp_path / "one").learner
+    two = train(of, of.recipe("smoke", seed=1), Inputs(datasets=tmp_path), tmp_path / "two").learner
+    assert not equal(one, two)
+
+
+def test_a_nan_stops_the_run_with_its_step_and_keeps_the_checkpoint_before_it(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"loss is nan at step 401.*the checkpoint of step \d+ is kept"):
+        run(tmp_path, family(nan_at=401))
+    newest = Checkpoints(tmp_path / "checkpoints").newest("cpu")
+    assert newest is not None
+    assert all(value.isfinite().all() for value in newest[1].values() if isinstance(value, torch.Tensor))
+
+
+def test_a_flipped_byte_in_a_checkpoint_is_named_and_the_one_before_it_used(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", family())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "hurt", family(), stop_after=300)
+    newest = Checkpoints(tmp_path / "hurt" / "checkpoints").listed()[-1]
+    path = tmp_path / "hurt" / "checkpoints" / newest.file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match=newest.file):
+        assert equal(whole, run(tmp_path / "hurt", family()))
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_a_full_disk_loses_no_checkpoint(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save({"x": torch.zeros(3)}, step=1, seconds=0.0)
+
+    class Unwritable:
+        def __reduce__(self) -> str:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save({"x": Unwritable()}, step=2, seconds=0.0)
+    newest = checkpoints.newest("cpu")
+    assert newest is not None
+    assert newest[0].step == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.json", "step-00000001.pt"]
+
+
+@pytest.mark.parametrize(("count", "batch"), [(10, 3), (7, 7), (5, 12)])
+def test_shuffled_shows_every_example_equally_often(count: int, batch: int) -> None:
+    seen = np.concatenate([shuffled(count, batch, seed=3, step=step) for step in range(count)])
+    assert np.array_equal(np.bincount(seen, minlength=count), np.full(count, batch))
+    assert not np.array_equal(seen[:count], seen[count : 2 * count]) or batch == 1
+
+
+def test_seeds_of_steps_never_meet() -> None:
+    assert len({_mix(seed, step) for seed in range(20) for step in range(-1, 1000)}) == 20 * 1001
+
+
+def test_ema_is_the_weighted_mean_of_what_it_saw() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(1.0)
+    average = EMA(layer, decay=0.75)
+    for value in (2.0, 4.0):
+        layer.weight.data.fill_(value)
+        average.update(layer)
+    assert average.average.weight.item() == pytest.approx(0.75 * (0.75 * 1 + 0.25 * 2) + 0.25 * 4)
+
+
+def test_updater_follows_its_schedule() -> None:
+    weight = nn.Parameter(torch.tensor(0.0))
+    update = Updater([weight], torch.optim.SGD, lr=1.0, schedule=linear_decay(4))
+    steps = []
+    for _ in range(5):
+        before = weight.item()
+        update(weight * 1.0)
+        steps.append(before - weight.item())
+    assert steps == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])

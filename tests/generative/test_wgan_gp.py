@@ -20,7 +20,7 @@ def test_the_papers_networks_have_the_size_their_layers_add_up_to() -> None:
     generator = (128 * 2048 + 2048) + 3 * up_block + 256 + (128 * 3 * 9 + 3)
     first = (3 * 128 * 9 + 128) + (conv + 128) + (3 * 128 + 128)
     down = 2 * (conv + 128) + (128 * 128 + 128)
-    critic = first + down + 2 * 2 * (conv + 128) + (128 + 1)
+    critic = first + down + 2 * 2 * (conv + 128) + 128  # the last layer has no bias
     assert parameters(Generator(recipe, facts)) == generator
     assert parameters(Critic(recipe, facts)) == critic
 

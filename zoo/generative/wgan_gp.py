@@ -107,7 +107,7 @@ class Critic(nn.Module):
             *(CriticBlock(width, width, down=True) for _ in range(downs - 1)),
             *(CriticBlock(width, width, down=False) for _ in range(recipe.flat_blocks)),
         )
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, 1, bias=False)  # a constant cancels in real - fake
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.score(functional.relu(self.blocks(pictures)).mean(dim=(2, 3))).squeeze(1)

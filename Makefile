@@ -1,0 +1,44 @@
+# Two commands do everything on a machine with Python 3.11 to 3.13, git and make:
+#   make night   install, make the data, run tonight's quick line-up, show the leaderboard
+#   make test    install, run the tests
+# uv is bootstrapped into .uv, everything else goes into .venv.
+
+UV := .uv/bin/uv
+RUN := $(UV) run --frozen
+export UV_PYTHON_PREFERENCE ?= system
+
+.PHONY: night test test-slow lint bench install
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#  */  /p' Makefile
+
+$(UV):
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+night: install
+	@$(RUN) zoo data make
+	@$(RUN) zoo night --lineup quick
+
+test: install
+	$(RUN) pytest -m "not slow"
+
+# The longer tests: kills, whole nights, an MLflow server.
+test-slow: install
+	$(RUN) pytest -m slow
+
+lint: install
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+bench: install
+	$(RUN) python tests/bench/loop.py

@@ -1,0 +1,201 @@
+"""The promises that every family of the catalogue keeps, on its own `smoke` recipe and real made data."""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+import zoo
+from zoo.artifact import Identity, seal
+from zoo.catalogue import CATALOGUE, family
+from zoo.contracts import Benchmark, Family, Inputs, Learner, Recipe, Upstream
+from zoo.evaluation.scoring import Units
+from zoo.training import Progress, train
+
+STEPS = 4
+EXPECTED = Path(__file__).parent.parent / "expected" / "parameters.json"
+
+pytestmark = pytest.mark.parametrize("name", CATALOGUE)
+
+
+class Short:
+    """A family's smoke recipe, cut to a few steps, with what it needs."""
+
+    def __init__(self, name: str, datasets: Path) -> None:
+        self.of: Family = family(name)
+        self.recipe: Recipe = self.of.recipe("smoke", steps=STEPS)
+        needed = [need.split(".")[0] for need in self.of.needs]
+        self.inputs = Inputs(datasets=datasets, upstream={n: _upstream(n, datasets) for n in needed})
+
+    def train(self, folder: Path, **changes: object) -> tuple[Learner, list[dict[str, float]]]:
+        losses: list[dict[str, float]] = []
+
+        def report(progress: Progress) -> None:
+            losses.append(dict(progress.scalars))
+
+        trained = train(self.of, self.recipe.but(**changes), self.inputs, folder, report=report, checkpoint_seconds=0)
+        return trained.learner, losses
+
+    def benchmark(self) -> Benchmark:
+        return self.of.benchmark(self.recipe, self.inputs)
+
+
+@cache
+def _upstream(name: str, datasets: Path) -> Upstream:
+    short = Short(name, datasets)
+    learner, _ = short.train(datasets.parent / "upstream" / name)
+    return Upstream(entry=f"{name}.{short.recipe.scored}", predictor=learner.predictor().eval(), digest="0" * 64)
+
+
+@pytest.fixture
+def short(name: str, datasets: Path) -> Short:
+    return Short(name, datasets)
+
+
+def test_has_the_three_recipes_and_they_survive_json(name: str) -> None:
+    recipes = family(name).recipes
+    assert {"smoke", "mini", "paper"} <= set(recipes)
+    for recipe in recipes.values():
+        assert type(recipe).model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_refuses_an_unknown_key_and_an_impossible_number(name: str) -> None:
+    with pytest.raises(ValidationError, match="learning_rat"):
+        family(name).recipe("smoke", learning_rat=0.1)
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        family(name).recipe("smoke", batch_size=0)
+    with pytest.raises(ValueError, match="has no recipe 'huge'; it has: "):
+        family(name).recipe("huge")
+
+
+def test_a_batch_is_a_function_of_seed_and_step(short: Short) -> None:
+    batches = short.of.batches(short.recipe, short.inputs)
+    first = batches(2)
+    batches(0)
+    np.random.default_rng().normal()
+    with ThreadPoolExecutor(4) as threads:
+        for again in threads.map(batches, [2] * 4):
+            assert all(torch.equal(first[key], again[key]) for key in first)
+    other = short.of.batches(short.recipe.but(seed=1), short.inputs)(2)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+def test_same_seed_same_losses_and_another_seed_others(short: Short, tmp_path: Path) -> None:
+    one, losses = short.train(tmp_path / "one")
+    two, same = short.train(tmp_path / "two")
+    _, others = short.train(tmp_path / "three", seed=1)
+    assert losses == same
+    assert losses != others
+    assert _equal(one.predictor().state_dict(), two.predictor().state_dict())
+
+
+def test_resuming_is_bit_exact(short: Short, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == STEPS // 2:
+            raise KeyboardInterrupt
+
+    whole, _ = short.train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(short.of, short.recipe, short.inputs, tmp_path / "parts", report=stop, checkpoint_seconds=0)
+    parts, _ = short.train(tmp_path / "parts")
+    assert _equal(_tensors(whole.state_dict()), _tensors(parts.state_dict()))
+
+
+def test_every_weight_moves_or_is_declared_frozen(short: Short) -> None:
+    recipe = short.recipe
+    batches = short.of.batches(recipe, short.inputs)
+    learner = short.of.learner(recipe, batches.facts).train()
+    before = {key: value.detach().clone() for key, value in learner.named_parameters() if value.requires_grad}
+    for step in range(STEPS):
+        torch.manual_seed(step)
+        learner.step(batches(step))
+    still = [key for key, value in learner.named_parameters() if key in before and torch.equal(before[key], value)]
+    assert not still, f"{short.of.name}: never moved and not declared frozen: {still}"
+
+
+def test_has_the_number_of_parameters_on_record(short: Short, name: str, request: pytest.FixtureRequest) -> None:
+    facts = short.of.batches(short.recipe, short.inputs).facts
+    counted = sum(p.numel() for p in short.of.learner(short.recipe, facts).predictor().parameters())
+    record: dict[str, int] = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
+    if request.config.getoption("--accept"):
+        EXPECTED.write_text(json.dumps(record | {name: counted}, indent=2, sort_keys=True) + "\n")
+        return
+    assert counted == record.get(name), "if this is meant, run pytest with --accept"
+
+
+def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Short, tmp_path: Path) -> None:
+    learner, _ = short.train(tmp_path / "run")
+    predictor, benchmark = learner.predictor().eval(), short.benchmark()
+    units = benchmark.evaluate(predictor)
+    kept = deepcopy(units)
+    values = benchmark.scoring.aggregate(units)
+    for metric in benchmark.scoring.metrics:
+        metric.check(values[metric.name])
+    assert _same_units(units, kept), "aggregate changed its input"
+
+    loaded = zoo.load(_sealed(short, learner, tmp_path / "model"))
+    assert _same_units(benchmark.evaluate(loaded), units)
+    units.write(tmp_path / "units.parquet")
+    assert benchmark.scoring.aggregate(Units.read(tmp_path / "units.parquet")) == values
+
+
+def test_counting_every_unit_once_is_no_change_and_the_floor_is_scored_on_the_same_units(short: Short) -> None:
+    benchmark = short.benchmark()
+    method, trivial = benchmark.floor()
+    units = benchmark.evaluate(trivial)
+    primary = benchmark.scoring.metrics[0].name
+    once = benchmark.scoring.aggregate(units, np.ones(len(units), dtype=np.int64))
+    assert once[primary] == pytest.approx(benchmark.scoring.aggregate(units)[primary])
+    assert method
+    assert benchmark.protocol.split("/")[1].startswith(benchmark.scoring.id)
+    for picture in benchmark.pictures(trivial).values():
+        assert picture.dtype == np.uint8
+        assert picture.shape[2] == 3
+
+
+def _sealed(short: Short, learner: Learner, folder: Path) -> Path:
+    facts = short.of.batches(short.recipe, short.inputs).facts
+    identity = Identity(
+        family=short.of.name,
+        recipe_name="smoke",
+        recipe=short.recipe.model_dump(mode="json"),
+        facts=facts.model_dump(mode="json"),
+    )
+    folder.mkdir()
+    (folder / "recipe.json").write_text(identity.model_dump_json())
+    weights = {key: value.contiguous().clone() for key, value in learner.predictor().state_dict().items()}
+    save_file(weights, folder / "weights.safetensors")
+    seal(folder)
+    return folder
+
+
+def _tensors(state: Mapping[str, object], prefix: str = "") -> dict[str, torch.Tensor]:
+    """Every tensor of a nested state, optimizers' moments included, by path."""
+    found: dict[str, torch.Tensor] = {}
+    for key, value in state.items():
+        if isinstance(value, torch.Tensor):
+            found[f"{prefix}{key}"] = value
+        elif isinstance(value, Mapping):
+            found |= _tensors(value, f"{prefix}{key}.")
+    return found
+
+
+def _equal(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def _same_units(a: Units, b: Units) -> bool:
+    def same(x: np.ndarray, y: np.ndarray) -> bool:
+        if x.dtype == object:
+            return all(np.array_equal(i, j, equal_nan=True) for i, j in zip(x, y, strict=True))
+        return np.array_equal(x, y)
+
+    return all(same(a.rows[key], b.rows[key]) for key in a.rows if key != "seconds_per_frame")

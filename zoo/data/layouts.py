@@ -1,0 +1,57 @@
+"""Which reader a folder calls for, and whether that reader accepts all of it."""
+
+from pathlib import Path
+
+from zoo.data.mnist import open_mnist
+from zoo.data.otb import open_otb
+from zoo.data.segmentation import open_segmentation
+
+
+def examine(folder: Path) -> str | None:
+    """Read a data set from end to end; returns what it is in words, or None where its layout is none of ours.
+
+    Raises:
+        ValueError: the layout is known, and something in it is missing or damaged.
+    """
+    if _any(folder, "*-ubyte", "*-ubyte.gz", "*/*-ubyte*", "*/*/*-ubyte*"):
+        return _examine_mnist(folder)
+    if _any(folder, "*/groundtruth_rect*.txt", "*/*/groundtruth_rect*.txt"):
+        return _examine_otb(folder)
+    if _any(folder, "JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"):
+        return _examine_segmentation(folder)
+    return None
+
+
+def _any(folder: Path, *patterns: str) -> bool:
+    return any(path for pattern in patterns for path in folder.glob(pattern))
+
+
+def _examine_mnist(folder: Path) -> str:
+    counts = {split: len(open_mnist(folder, split)[1]) for split in ("train", "test")}
+    return f"MNIST: {_said(counts)} pictures"
+
+
+def _examine_otb(folder: Path) -> str:
+    splits = [split for split in ("train", "test") if (folder / split).is_dir()] or ["test"]
+    counts = {}
+    for split in splits:
+        sequences = open_otb(folder, split)
+        for sequence in sequences:
+            for i in range(len(sequence)):
+                sequence.frame(i)
+        counts[split] = len(sequences)
+    return f"OTB: {_said(counts)} sequences"
+
+
+def _examine_segmentation(folder: Path) -> str:
+    counts = {}
+    for split in ("train", "val"):
+        pictures = open_segmentation(folder, split)
+        for i in range(len(pictures)):
+            pictures[i]
+        counts[split] = len(pictures)
+    return f"labelled pictures: {_said(counts)}, {len(pictures.classes)} classes"
+
+
+def _said(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {split}" for split, count in counts.items())

@@ -74,6 +74,22 @@ def ls(settings: Settings) -> tuple[Dataset, ...]:
     return tuple(found)
 
 
+def chosen(names: Iterable[str], settings: Settings) -> tuple[str, ...]:
+    """The named data sets, or all that are recorded if none is named.
+
+    Raises:
+        ValueError: one is not recorded, or none is.
+    """
+    recorded = _recorded(settings)
+    wanted = tuple(dict.fromkeys(names)) or tuple(recorded)
+    for name in wanted:
+        if name not in recorded:
+            raise ValueError(f"data set {name!r} is not recorded in datasets.dvc; recorded: {_listed(recorded)}.")
+    if not wanted:
+        raise ValueError("datasets.dvc records no data set yet: `zoo data make` or `zoo data add NAME PATH` first.")
+    return wanted
+
+
 def digest(name: str, settings: Settings) -> str:
     """The identity of a data set's content, as recorded: SHA-256 of its lines in the manifest. Reads no data file.
 
@@ -146,9 +162,9 @@ def add(name: str, path: Path, settings: Settings) -> str | None:
         raise ValueError(f"there is a data set {name!r} already. Choose another name, or delete datasets/{name} first.")
     if not path.is_dir():
         raise ValueError(f"expected the folder of a data set, got {path}, which is none.")
+    words = examine(path)
     with _staging(name, settings) as staged:
         _copy(path, staged)
-        words = examine(staged)
         staged.rename(settings.datasets / name)
     _record([name], settings)
     return words
@@ -160,7 +176,7 @@ def pull(names: Iterable[str], settings: Settings) -> tuple[str, ...]:
     Raises:
         ValueError: not recorded, not on the remote, or damaged there.
     """
-    wanted = _chosen(names, settings)
+    wanted = chosen(names, settings)
     _configure_remote(settings)
     if _has_manifest(settings):
         for name in wanted:
@@ -177,22 +193,11 @@ def push(names: Iterable[str], settings: Settings) -> tuple[str, ...]:
     Raises:
         ValueError: not recorded, damaged here, or the remote cannot be written.
     """
-    wanted = _chosen(names, settings)
+    wanted = chosen(names, settings)
     for name in wanted:
         verify(name, settings)
     _configure_remote(settings)
     _dvc(settings, "push", *(f"datasets/{name}" for name in wanted))
-    return wanted
-
-
-def _chosen(names: Iterable[str], settings: Settings) -> tuple[str, ...]:
-    recorded = _recorded(settings)
-    wanted = tuple(dict.fromkeys(names)) or tuple(recorded)
-    for name in wanted:
-        if name not in recorded:
-            raise ValueError(f"data set {name!r} is not recorded in datasets.dvc; recorded: {_listed(recorded)}.")
-    if not wanted:
-        raise ValueError("datasets.dvc records no data set yet: `zoo data make` or `zoo data add NAME PATH` first.")
     return wanted
 
 
@@ -434,5 +439,5 @@ def _dvc(settings: Settings, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
-        raise ValueError(f"`dvc {' '.join(arguments)}` failed: {'; '.join(errors)}")
+        said = " ".join(done.stderr[max(done.stderr.find("ERROR"), 0) :].split())
+        raise ValueError(f"`dvc {' '.join(arguments)}` failed: {said}")

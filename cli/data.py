@@ -1,0 +1,128 @@
+"""`zoo data`: which data sets there are, and that their bytes are the recorded ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import JSON, print_table, talk
+
+app = typer.Typer(help="Make, bring in, verify and share data sets.", no_args_is_help=True)
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets; all of them if none is named.")
+]
+
+
+@app.command()
+def ls(as_json: JSON = False) -> None:
+    """List the data sets that are here, recorded, or can be made.
+
+    Examples: [bold]zoo data ls[/bold] · [bold]zoo data ls --json[/bold]
+    """
+    from flows import versions
+    from registry.settings import settings
+
+    rows = [
+        {
+            "dataset": found.name,
+            "state": found.state,
+            "files": found.files,
+            "MB": round(found.size / 1e6, 2),
+            "digest": found.digest if as_json else found.digest[:12],
+            "what": found.title,
+        }
+        for found in versions.ls(settings())
+    ]
+    print_table(rows, as_json=as_json)
+
+
+@app.command()
+def make(
+    names: Names = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Record other bytes than datasets.dvc says must come out.")
+    ] = False,
+) -> None:
+    """Make data sets from pictures that scikit-image and scikit-learn ship: nothing is downloaded.
+
+    Two makings give the same bytes. Where datasets.dvc records other ones, this says so and exits 1.
+
+    Examples: [bold]zoo data make[/bold] · [bold]zoo data make collage-seg[/bold]
+    """
+    from flows import versions
+    from registry.settings import settings
+
+    talk("making (about twenty seconds) and recording ...")
+    here = settings()
+    for name in versions.make(names or (), here, accept=accept):
+        typer.echo(f"{name}  {versions.digest(name, here)}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What it shall be called.")],
+    path: Annotated[Path, typer.Argument(help="The folder where it lies, in its official layout.")],
+) -> None:
+    """Copy a data set you have into datasets/ and record it; one of a known layout is read from end to end first.
+
+    Examples: [bold]zoo data add camvid ~/CamVid[/bold] · [bold]zoo data add otb ~/OTB100[/bold]
+    """
+    from flows import versions
+    from registry.settings import settings
+
+    talk(f"reading {path} ...")
+    words = versions.add(name, path, settings())
+    talk(words or "recorded as it is: no reader of the zoo knows this layout")
+    typer.echo(f"{name}  {versions.digest(name, settings())}")
+
+
+@app.command()
+def verify(names: Names = None, as_json: JSON = False) -> None:
+    """Hash every byte of data sets and of DVC's cache; exits 1 and names what differs.
+
+    Examples: [bold]zoo data verify[/bold] · [bold]zoo data verify otb --json[/bold]
+    """
+    from flows import versions
+    from registry.settings import settings
+
+    here = settings()
+    rows = []
+    for name in versions.chosen(names or (), here):
+        try:
+            rows.append({"dataset": name, "digest": versions.verify(name, here), "wrong": ""})
+        except ValueError as error:
+            rows.append({"dataset": name, "digest": "", "wrong": str(error)})
+    print_table(rows, as_json=as_json)
+    if wrong := [row["dataset"] for row in rows if row["wrong"]]:
+        raise ValueError(f"not as recorded: {', '.join(wrong)}")
+
+
+@app.command()
+def pull(names: Names = None) -> None:
+    """Bring recorded data sets from the DVC remote, and hash every byte that came.
+
+    Examples: [bold]zoo data pull[/bold] · [bold]zoo data pull camvid[/bold]
+    """
+    from flows import versions
+    from registry.settings import settings
+
+    talk("pulling ...")
+    here = settings()
+    for name in versions.pull(names or (), here):
+        typer.echo(f"{name}  {versions.digest(name, here)}")
+
+
+@app.command()
+def push(names: Names = None) -> None:
+    """Bring recorded data sets to the DVC remote: the project's own, or a folder in $ZOO_HOME where it has none.
+
+    Examples: [bold]zoo data push[/bold] · [bold]zoo data push otb[/bold]
+    """
+    from flows import versions
+    from registry.settings import settings
+
+    talk("verifying and pushing ...")
+    here = settings()
+    for name in versions.push(names or (), here):
+        typer.echo(f"{name}  {versions.digest(name, here)}")

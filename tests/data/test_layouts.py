@@ -1,0 +1,31 @@
+"""Which reader a folder gets, and that all of it is read."""
+
+from pathlib import Path
+
+import pytest
+
+from zoo.data.layouts import examine
+
+
+def test_made_data_sets_are_accepted(made_data: Path) -> None:
+    assert examine(made_data / "digits") == "MNIST: 1500 train, 297 test pictures"
+    assert examine(made_data / "collage-seg") == "labelled pictures: 400 train, 100 val, 9 classes"
+    assert examine(made_data / "collage-track") == "OTB: 24 train, 16 test sequences"
+
+
+@pytest.mark.shared_data
+def test_real_data_sets_are_accepted(shared_data: Path) -> None:
+    assert examine(shared_data / "generation_mnist") == "MNIST: 20000 train, 5000 test pictures"
+    assert examine(shared_data / "segmentation_camvid") == "labelled pictures: 40 train, 9 val, 11 classes"
+    assert examine(shared_data / "tracking_otb") == "OTB: 2 test sequences"
+    assert examine(shared_data / "superres") is None
+
+
+def test_the_last_frame_is_read_too(made_data: Path, tmp_path: Path) -> None:
+    whole = made_data / "collage-track" / "test" / "01-cat"
+    for path in sorted(whole.rglob("*.*")):
+        copy = tmp_path / "cat" / path.relative_to(whole)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes()[:-1000] if path.name == "0040.jpg" else path.read_bytes())
+    with pytest.raises(ValueError, match=r"0040\.jpg: expected a whole picture"):
+        examine(tmp_path)

@@ -1,0 +1,133 @@
+"""The made data sets: exact truth, hard for a trivial method, no leak, the same bytes every time."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from zoo.data.made import MADE, collage_seg, collage_track, make
+from zoo.data.made.collage import Look, paste, render
+from zoo.data.made.cutouts import _POLYGONS, cutout, photograph_of
+from zoo.data.mnist import open_mnist
+from zoo.data.otb import Sequence, open_otb
+from zoo.data.segmentation import open_segmentation
+
+
+def test_the_mask_is_where_the_object_covers_at_least_half_of_a_pixel() -> None:
+    """Pasted onto black and onto white, coverage is 255 minus what still shines through."""
+    thing = render(Look(name="pagoda", size=60, angle=17))
+    black, white = np.zeros((80, 80, 3), np.uint8), np.full((80, 80, 3), 255, np.uint8)
+    mask = paste(black, thing, x=-9, y=30)
+    paste(white, thing, x=-9, y=30)
+    coverage = 255 - (white.astype(int) - black).max(axis=2)
+    assert mask[coverage >= 130].all()
+    assert not mask[coverage <= 125].any()
+    assert 300 < mask.sum() < 3000
+
+
+@pytest.mark.parametrize("name", ["cat", "helmet", "rocket"])
+def test_outlines_are_those_that_opencv_fills(name: str) -> None:
+    points = np.array([tuple(map(int, p.split(","))) for p in _POLYGONS[name][1].split()], np.int32)
+    filled = np.zeros((1000, 1000), np.uint8)
+    cv2.fillPoly(filled, [points], 1)
+    ours = np.array(cutout(name))[..., 3] == 255
+    theirs = filled[points[:, 1].min() :, points[:, 0].min() :][: ours.shape[0], : ours.shape[1]] == 1
+    assert (ours & theirs).sum() / (ours | theirs).sum() > 0.99
+
+
+@pytest.mark.parametrize("name", ["cup", "cat"])
+def test_boxes_are_those_of_the_opaque_pixels(name: str) -> None:
+    """Drawn on black and on white, an object's box is that of the pixels where the canvas shines through less
+    than half."""
+    rng = np.random.default_rng(3)
+    actor = collage_track._Actor(collage_track._look(name, rng), rng)
+    for thing, (left, top, width, height) in zip(actor.things[::8], actor.boxes[::8], strict=True):
+        black, white = np.zeros((120, 160, 3), np.uint8), np.full((120, 160, 3), 255, np.uint8)
+        for canvas in (black, white):
+            paste(canvas, thing, x=left, y=top)
+        rows, columns = np.nonzero(255 - (white.astype(int) - black).max(axis=2) >= 128)
+        assert (columns.min(), rows.min()) == (left, top)
+        assert (columns.max() - left + 1, rows.max() - top + 1) == (width, height)
+
+
+def test_digits_are_scikit_learns(made_data: Path) -> None:
+    images = np.concatenate([open_mnist(made_data / "digits", split)[0] for split in ("train", "test")])
+    labels = np.concatenate([open_mnist(made_data / "digits", split)[1] for split in ("train", "test")])
+    found = load_digits()
+    assert images.shape == (1797, 8, 8)
+    assert (images.min(), images.max()) == (0, 255)
+    np.testing.assert_array_equal(np.round(images / 255 * 16), found.images)
+    np.testing.assert_array_equal(labels, found.target)
+
+
+def test_collage_seg_is_hard_for_the_majority_class(made_data: Path) -> None:
+    for split, count in (("train", 400), ("val", 100)):
+        pictures = open_segmentation(made_data / "collage-seg", split)
+        pixels = sum(np.bincount(label.ravel(), minlength=9) for _, label in pictures)
+        assert (len(pictures), len(pixels)) == (count, len(pictures.classes))
+        assert (pixels > 0.005 * pixels.sum()).all()  # every class is there, void nowhere
+        assert pixels[0] / pixels.sum() / len(pixels) < 0.1  # IoU of background alone, mean over all classes
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 24), ("test", 16)])
+def test_collage_track_is_hard_for_a_box_that_never_moves(made_data: Path, split: str, count: int) -> None:
+    sequences = open_otb(made_data / "collage-track", split)
+    assert [len(s) for s in sequences] == [len(s.boxes) for s in sequences] == [40] * count
+    assert np.mean([still(s) for s in sequences]) < 0.2
+    for sequence in sequences:
+        left, top, width, height = sequence.boxes.T
+        assert (left >= 0).all()
+        assert (top >= 0).all()
+        assert (left + width <= 160).all()
+        assert (top + height <= 120).all()
+        centres = sequence.boxes[:, :2] + sequence.boxes[:, 2:] / 2
+        assert np.abs(np.diff(centres, axis=0)).max() < 12  # it moves, and never jumps
+
+
+def still(sequence: Sequence) -> float:
+    """Success AUC of the first box, pixel by pixel."""
+
+    def drawn(box: np.ndarray) -> np.ndarray:
+        mask = np.zeros((120, 160), bool)
+        left, top, width, height = box.astype(int)
+        mask[top : top + height, left : left + width] = True
+        return mask
+
+    first = drawn(sequence.boxes[0])
+    overlaps = [(first & drawn(box)).sum() / (first | drawn(box)).sum() for box in sequence.boxes]
+    return float(np.mean([[overlap > threshold / 20 for threshold in range(21)] for overlap in overlaps]))
+
+
+def test_nothing_leaks_from_training_into_the_test() -> None:
+    train, test = (set(collage_track._OBJECTS[split]) for split in ("train", "test"))
+    assert not train & test
+    assert {photograph_of(o) for o in train} & {photograph_of(o) for o in test} == {"coins.png"}
+    for parts in (collage_track._BACKDROPS, collage_seg._BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
+        assert not set(parts["train"]) & set(parts[max(set(parts) - {"train"})])
+
+
+@pytest.mark.slow
+def test_a_second_making_gives_the_same_bytes(made_data: Path, tmp_path: Path) -> None:
+    """In another process, folder and locale, under another hash seed."""
+    code = (
+        "import sys; from pathlib import Path; from zoo.data.made import MADE, make; "
+        "[make(name, Path(sys.argv[1]) / name) for name in MADE]"
+    )
+    again = {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo", "OMP_NUM_THREADS": "3"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "again")], check=True, cwd=tmp_path, env=again)
+    assert hashes(tmp_path / "again") == hashes(made_data)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_unknown_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"not made by the zoo; it makes: {', '.join(MADE)}"):
+        make("imagenet", tmp_path / "imagenet")

@@ -11,7 +11,7 @@ import pytest
 
 def zoo(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"ZOO_PROJECT": str(project), "ZOO_HOME": str(project / "home"), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "cli.app", "data", *arguments]
+    command = [str(Path(sys.executable).with_name("zoo")), "data", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

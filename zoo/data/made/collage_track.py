@@ -59,7 +59,7 @@ def _film(name: str, split: str, rng: np.random.Generator, *, twin: bool) -> tup
     photographs = [p for p in _BACKDROPS[split] if p != photograph_of(name)]
     others = [o for o in _OBJECTS[split] if o != name]
     scenery = backdrop(str(rng.choice(photographs)), rng, width=_WIDTH + _PAN, height=_HEIGHT + _PAN)
-    camera_x, camera_y = (_wander(rng, low=0, high=_PAN, speed=1.5) for _ in "xy")
+    camera_x, camera_y = (_wander(rng, low=0.0, high=float(_PAN), speed=1.5) for _ in "xy")
     look = _look(name, rng)
     target = _Actor(look, rng)
     behind = _Actor(replace(look, mirrored=True) if twin else _look(str(rng.choice(others)), rng), rng)
@@ -86,8 +86,11 @@ class _Actor:
     boxes: list[Box]
 
     def __init__(self, look: Look, rng: np.random.Generator) -> None:
-        xs, ys = _wander(rng, low=0, high=_WIDTH, speed=4.5), _wander(rng, low=0, high=_HEIGHT, speed=3.5)
-        angles, percents = _wander(rng, low=-25, high=25, speed=3), _wander(rng, low=75, high=135, speed=3)
+        xs, ys = (
+            _wander(rng, low=0.0, high=float(_WIDTH), speed=4.5),
+            _wander(rng, low=0.0, high=float(_HEIGHT), speed=3.5),
+        )
+        angles, percents = _wander(rng, low=-25.0, high=25.0, speed=3.0), _wander(rng, low=75.0, high=135.0, speed=3.0)
         self.things, self.boxes = [], []
         for x, y, angle, percent in zip(xs, ys, angles, percents, strict=True):
             thing = render(replace(resized(look, percent=int(percent)), angle=float(int(angle))))

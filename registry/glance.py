@@ -38,7 +38,7 @@ class Version:
     number: int
     created: datetime
     run_id: str
-    source: str  # models:/<id of the logged model>
+    source: str  # where its files are
     tags: Mapping[str, str]
     aliases: tuple[str, ...]
 
@@ -55,7 +55,8 @@ class Version:
 
     @property
     def model_id(self) -> str:
-        return self.source.removeprefix("models:/")
+        """The logged model that it is a version of."""
+        return self.tags["model_id"]
 
     @property
     def fingerprint(self) -> str:

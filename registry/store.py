@@ -85,9 +85,7 @@ def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str
 
 def fetch(version: Version, settings: Settings, destination: Path) -> Path:
     """Bring a version's files here, unchecked: a folder below `destination`, or where the embedded store has them."""
-    client = connect(settings)
-    with _plain_errors():
-        return _arrived(client.get_logged_model(version.model_id).artifact_location, settings, destination)
+    return _arrived(version.source, settings, destination)
 
 
 def connect(settings: Settings) -> "MlflowClient":
@@ -211,9 +209,8 @@ def _version(
     from mlflow import MlflowException
 
     record, identity = read_record(folder), read_identity(folder)
-    source = f"models:/{model_id}"
     for version in unready:
-        if version.source == source:
+        if version.model_id == model_id:
             return version
         client.delete_model_version(version.entry, str(version.number))
     try:
@@ -223,9 +220,10 @@ def _version(
             raise
     made = client.create_model_version(
         record.entry,
-        source,
+        # Not models:/<id>: MLflow would look that up in the registry of the process, not in this client's.
+        client.get_logged_model(model_id).artifact_location,
         run_id,
-        tags=_tags(record, identity, manifest, counted_by),
+        tags={"model_id": model_id} | _tags(record, identity, manifest, counted_by),
         model_id=model_id,
         await_creation_for=0,
     )
@@ -257,11 +255,14 @@ def _arrived(location: str, settings: Settings, destination: Path) -> Path:
     """The files at an artifact location; the embedded store's are read where they are."""
     if location.startswith("file:"):
         return Path(url2pathname(location.removeprefix("file://")))
+    connect(settings)
     from mlflow.artifacts import download_artifacts
 
-    return Path(
-        download_artifacts(artifact_uri=location, dst_path=str(destination), tracking_uri=settings.tracking_uri)
-    )
+    with _plain_errors():
+        arrived = download_artifacts(
+            artifact_uri=location, dst_path=str(destination), tracking_uri=settings.tracking_uri
+        )
+    return Path(arrived)
 
 
 def _sync(folder: Path) -> None:

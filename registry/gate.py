@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from registry.glance import CHAMPION, PROMOTED, VERDICT, Version, champion, ready_versions
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, sha256_of
-from zoo.evaluation.scoring import Metric, Scoring, Units
+from zoo.evaluation.scoring import Scoring, Units
 from zoo.evaluation.scorings import scoring
 
 ALPHA = 0.05  # chance that a champion is ever deposed by one no better, over its whole reign
@@ -34,19 +34,12 @@ RESAMPLES = 1000  # a standard error is known to about 2 % then (1 / sqrt(2 B), 
 Values = npt.NDArray[np.float64]
 
 
-class Verdict(BaseModel):
-    """A decision with all that it was made from; `replay` makes it again."""
+class Weighing(BaseModel):
+    """How two evaluations compare in the ranking metric, chance considered."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     decision: Literal["PROMOTE", "HOLD", "REJECT"]
-    reason: str
-    entry: str
-    challenger: int  # version number
-    champion: int | None  # version number; None: the floor reigned
-    protocol: str
-    data_digest: str
-    units: dict[str, str]  # SHA-256 of every file it was made from, by side and name ("champion/units.parquet")
     metric: str
     challenger_value: float
     challenger_error: float  # bootstrap standard error of the challenger's own value
@@ -54,12 +47,24 @@ class Verdict(BaseModel):
     gain: float  # of the challenger over the champion, positive when better
     standard_error: float  # of the gain
     interval: tuple[float, float]  # of the gain
-    margin: float
+    margin: float  # least gain worth a change
     challenge: int  # k: the how-manieth of this reign
     alpha: float  # alpha_k, one-sided
     unit_count: int
     resamples: int
     seed: int
+
+
+class Verdict(Weighing):
+    """A decision with all that it was made from; `replay` makes it again."""
+
+    reason: str
+    entry: str
+    challenger: int  # version number
+    champion: int | None  # version number; None: the floor reigned
+    protocol: str
+    data_digest: str
+    units: dict[str, str]  # SHA-256 of every file it was made from, by side and name ("champion/units.parquet")
 
 
 class Side(BaseModel):
@@ -73,6 +78,42 @@ class Side(BaseModel):
     units: Path
 
 
+def weigh(
+    new: Units, old: Units, counted_by: Scoring, *, challenge: int, margin: float = 0.0, resamples: int, seed: int
+) -> Weighing:
+    """Compare two evaluations by the bootstrap.
+
+    Args:
+        challenge: how many challenges this reign has seen, this one included.
+        margin: least gain worth a change, in the metric's unit.
+
+    Raises:
+        ValueError: a value that cannot be one, or too few units.
+    """
+    metric = counted_by.metrics[0]
+    new_value, old_value = (metric.check(counted_by.aggregate(units)[metric.name]) for units in (new, old))
+    new_values, old_values = _resampled(new, old, counted_by, resamples=resamples, seed=seed)
+    gain, error = metric.gain(new_value, old_value), float(np.std(new_values - old_values, ddof=1))
+    unit_count, level = min(len(new), len(old)), alpha_of(challenge)
+    reach = _student_quantile(1 - level, unit_count - 1) * error
+    return Weighing(
+        decision=_decide(gain - reach, gain + reach, margin=margin, error=error),
+        metric=metric.name,
+        challenger_value=new_value,
+        challenger_error=float(np.std(new_values, ddof=1)),
+        champion_value=old_value,
+        gain=gain,
+        standard_error=error,
+        interval=(gain - reach, gain + reach),
+        margin=margin,
+        challenge=challenge,
+        alpha=level,
+        unit_count=unit_count,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
 def judge(
     challenger: Side,
     champion: Side,
@@ -83,11 +124,7 @@ def judge(
     margin: float = 0.0,
     resamples: int = RESAMPLES,
 ) -> Verdict:
-    """Compare two evaluations of the same units.
-
-    Args:
-        challenge: how many challenges this reign has seen, this one included.
-        margin: least gain worth a change, in the metric's unit.
+    """Compare two stored evaluations; the same files and numbers always give the same verdict.
 
     Raises:
         ValueError: they were not scored alike, or not on the same units: their numbers do not compare.
@@ -99,38 +136,16 @@ def judge(
     new, old = Units.read(challenger.units), Units.read(champion.units)
     if counted_by.paired:
         _same_units(new, old)
-    metric = counted_by.metrics[0]
-    new_value, old_value = (metric.check(counted_by.aggregate(units)[metric.name]) for units in (new, old))
-    new_values, old_values = _resampled(new, old, counted_by, resamples=resamples, seed=seed)
-    sign = 1 if metric.higher_is_better else -1
-    gain, error = metric.gain(new_value, old_value), float(np.std(sign * (new_values - old_values), ddof=1))
-    units = min(len(new), len(old))
-    level = alpha_of(challenge)
-    reach = _student_quantile(1 - level, units - 1) * error
-    low, high = gain - reach, gain + reach
-    decision = _decide(low, high, margin=margin, error=error)
+    weighing = weigh(new, old, counted_by, challenge=challenge, margin=margin, resamples=resamples, seed=seed)
     return Verdict(
-        decision=decision,
-        reason=_reason(decision, metric, gain, (low, high), champion.number, challenge, margin, units),
+        **weighing.model_dump(),
+        reason=_reason(weighing, "the floor" if champion.number is None else f"champion {entry}/{champion.number}"),
         entry=entry,
         challenger=challenger.number or 0,
         champion=champion.number,
         protocol=challenger.protocol,
         data_digest=challenger.data_digest,
         units=files,
-        metric=metric.name,
-        challenger_value=new_value,
-        challenger_error=float(np.std(new_values, ddof=1)),
-        champion_value=old_value,
-        gain=gain,
-        standard_error=error,
-        interval=(low, high),
-        margin=margin,
-        challenge=challenge,
-        alpha=level,
-        unit_count=units,
-        resamples=resamples,
-        seed=seed,
     )
 
 
@@ -189,49 +204,53 @@ def challenge(
         ValueError: champion and challenger were not scored alike and `rescored` is missing, or a file was changed.
         ConnectionError: the tracking server does not answer.
     """
-    from registry.store import connect, fetch
+    from registry.store import connect
 
     reigning = champion(settings, version.entry)
     if version.verdict is None and reigning is not None and reigning.number == version.number:
         return None
     client = connect(settings)
-    verdict = Verdict.model_validate(version.verdict) if version.verdict else None
-    if verdict is None:
-        with TemporaryDirectory() as scratch:
-            mine = _checked(fetch(version, settings, Path(scratch) / "challenger"), version)
-            side = Side(
-                number=version.number,
-                protocol=version.protocol,
-                data_digest=version.data_digest,
-                units=mine / "evaluation" / "units.parquet",
-            )
-            if reigning is None:
-                other = side.model_copy(update={"number": None, "units": mine / "evaluation" / "floor.parquet"})
-            elif rescored is not None:
-                other = side.model_copy(update={"number": reigning.number, "units": rescored})
-            else:
-                theirs = _checked(fetch(reigning, settings, Path(scratch) / "champion"), reigning)
-                other = Side(
-                    number=reigning.number,
-                    protocol=reigning.protocol,
-                    data_digest=reigning.data_digest,
-                    units=theirs / "evaluation" / "units.parquet",
-                )
-            verdict = judge(
-                side,
-                other,
-                scoring(version.protocol),
-                entry=version.entry,
-                challenge=1 + _challenges(version, other.number, settings),
-                margin=margin,
-            )
+    if version.verdict is None:
+        verdict = _compare(version, reigning, settings, rescored=rescored, margin=margin)
         client.log_text(version.run_id, verdict.model_dump_json(indent=2), "verdict.json")
         client.set_model_version_tag(version.entry, str(version.number), VERDICT, verdict.model_dump_json())
+    else:
+        verdict = Verdict.model_validate(version.verdict)
     if verdict.decision == "PROMOTE" and PROMOTED not in version.tags:
         if verdict.champion == (reigning.number if reigning else None):
             client.set_registered_model_alias(version.entry, CHAMPION, str(version.number))
         client.set_model_version_tag(version.entry, str(version.number), PROMOTED, "true")
     return verdict
+
+
+def _compare(
+    version: Version, reigning: Version | None, settings: Settings, *, rescored: Path | None, margin: float
+) -> Verdict:
+    """The verdict on a version, its units fetched and checked beside those of whoever reigns."""
+    from registry.store import fetch
+
+    with TemporaryDirectory() as scratch:
+        mine = _checked(fetch(version, settings, Path(scratch) / "challenger"), version) / "evaluation"
+        side = Side(
+            number=version.number,
+            protocol=version.protocol,
+            data_digest=version.data_digest,
+            units=mine / "units.parquet",
+        )
+        if reigning is None:
+            other = side.model_copy(update={"number": None, "units": mine / "floor.parquet"})
+        elif rescored is not None:
+            other = side.model_copy(update={"number": reigning.number, "units": rescored})
+        else:
+            theirs = _checked(fetch(reigning, settings, Path(scratch) / "champion"), reigning) / "evaluation"
+            other = Side(
+                number=reigning.number,
+                protocol=reigning.protocol,
+                data_digest=reigning.data_digest,
+                units=theirs / "units.parquet",
+            )
+        challenge = 1 + _challenges(version, other.number, settings)
+        return judge(side, other, scoring(version.protocol), entry=version.entry, challenge=challenge, margin=margin)
 
 
 def alpha_of(challenge: int, alpha: float = ALPHA) -> float:
@@ -265,27 +284,16 @@ def _decide(low: float, high: float, *, margin: float, error: float) -> Literal[
     return "REJECT" if high < 0 else "HOLD"
 
 
-def _reason(
-    decision: str,
-    metric: Metric,
-    gain: float,
-    interval: tuple[float, float],
-    champion: int | None,
-    challenge: int,
-    margin: float,
-    units: int,
-) -> str:
-    who = "the floor" if champion is None else f"champion version {champion}"
+def _reason(weighing: Weighing, who: str) -> str:
     what = {
-        "PROMOTE": f"better than {who} by more than chance and the margin of {margin:g}",
+        "PROMOTE": f"better than {who} by more than chance and the margin of {weighing.margin:g}",
         "HOLD": f"not proven better than {who}",
         "REJECT": f"worse than {who} by more than chance",
-    }[decision]
-    low, high = interval
-    unit = f" {metric.unit}" if metric.unit else ""
+    }[weighing.decision]
+    low, high = weighing.interval
     return (
-        f"{what}: {metric.name} gain {gain:+.4g}{unit}, interval [{low:+.4g}, {high:+.4g}] "
-        f"over {units} units, challenge {challenge} of this reign"
+        f"{what}: {weighing.metric} gain {weighing.gain:+.4g}, interval [{low:+.4g}, {high:+.4g}] "
+        f"over {weighing.unit_count} units, challenge {weighing.challenge} of this reign"
     )
 
 

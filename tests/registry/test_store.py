@@ -139,7 +139,7 @@ def test_sweep_removes_what_nobody_finishes(settings: Settings, make_model: Maki
 
 @pytest.mark.slow
 def test_killed_anywhere_it_ends_as_if_left_alone(settings: Settings, make_model: Making) -> None:
-    """Forty kills at times spread over a whole registration; every one is followed by a look and, now and then, an end."""
+    """Forty kills at times spread over a whole registration, a look after each, an end after ten."""
     child = [sys.executable, "-c", REGISTER]
     whole = _seconds([*child, str(make_model("measured")), str(settings.home)])
     survivors = set()

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from registry import gate, glance, store
 from registry.settings import Settings
 
 from .conftest import ENTRY, Making
+
+RFC_7617 = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="  # section 2's own example
 
 
 def test_it_agrees_with_the_client(settings: Settings, make_model: Making) -> None:
@@ -43,6 +47,38 @@ def test_a_schema_it_does_not_know_is_left_to_the_client(settings: Settings, mak
 def test_a_silent_server_is_said_so_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="does not answer"):
         glance.ready_versions(Settings(tmp_path, tmp_path, "http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "header"),
+    [
+        ({"MLFLOW_TRACKING_TOKEN": "secret"}, "Bearer secret"),
+        ({"MLFLOW_TRACKING_USERNAME": "Aladdin", "MLFLOW_TRACKING_PASSWORD": "open sesame"}, RFC_7617),
+        ({}, None),
+    ],
+)
+def test_it_shows_the_credentials_that_the_client_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], header: str | None
+) -> None:
+    for name in ("TOKEN", "USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    shown = []
+
+    class Doorkeeper(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+            shown.append(self.headers["Authorization"])
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Doorkeeper) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(ConnectionError, match=r"HTTP 403 .*MLFLOW_TRACKING_TOKEN"):
+            glance.ready_versions(Settings(tmp_path, tmp_path, f"http://127.0.0.1:{server.server_port}"))
+    assert shown == [header]
 
 
 def test_it_imports_neither_mlflow_nor_torch(settings: Settings, make_model: Making) -> None:

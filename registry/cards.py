@@ -1,0 +1,77 @@
+"""The card of a model: what it is, what it scored and how, how to load it, and what it is not good for."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from zoo.artifact import Identity, Record
+from zoo.evaluation.scoring import Metric
+
+
+def card(
+    identity: Identity, record: Record, metrics: Sequence[Metric], *, title: str, paper: str, limits: Sequence[str] = ()
+) -> str:
+    """A model's card as Markdown; written to `card.md` before the folder is sealed.
+
+    Args:
+        metrics: of the protocol's scoring, the ranking one first.
+        title: the family in words, as the catalogue has it.
+        paper: the family's paper.
+        limits: what a user must know before relying on it, a sentence each, besides what holds for every model.
+    """
+    scores = "\n".join(_score(metric, record) for metric in metrics)
+    needs = "".join(f"\n- Built on {entry} (fingerprint `{print_[:16]}`)" for entry, print_ in record.upstream.items())
+    trained_on = f"{record.dataset} (`{record.data_digest[:16]}`)"
+    limits = [
+        f"Measured on {record.scored} only; says nothing about other pictures.",
+        f"Trained with the `{identity.recipe_name}` recipe on {record.dataset}: do not compare with the paper's "
+        "numbers unless protocol and data agree.",
+        *limits,
+    ]
+    return f"""# {record.entry}
+
+{title}. Paper: {paper}
+
+| metric | this model | floor ({record.floor.name}) | better |
+| --- | --- | --- | --- |
+{scores}
+
+Protocol `{record.protocol}` on {record.scored} (data digest `{record.scored_digest[:16]}`).
+Two values compare only under the same protocol and data digest.
+
+## Load it
+
+```python
+import zoo
+model = zoo.load("DIR")  # the folder this card lies in, verified first
+```
+
+Nothing in this folder is executed: weights are safetensors, the network comes from nightzoo's catalogue.
+
+## How it came to be
+
+- Trained on {trained_on}, {record.steps:,} steps in {record.seconds:.0f} s, {record.parameters:,} parameters
+- {_pairs(record.placement)}
+- {_pairs(record.versions)}
+- Fingerprint `{record.fingerprint}`{needs}
+
+Recipe `{identity.recipe_name}`:
+
+```json
+{json.dumps(identity.recipe, indent=2)}
+```
+
+## Limits
+
+{chr(10).join(f"- {limit}" for limit in limits)}
+"""
+
+
+def _score(metric: Metric, record: Record) -> str:
+    better = "higher" if metric.higher_is_better else "lower"
+    unit = f" {metric.unit}" if metric.unit else ""
+    mine, floor = record.score.metrics[metric.name], record.floor.metrics[metric.name]
+    return f"| {metric.name} | {mine:.4g}{unit} | {floor:.4g}{unit} | {better} |"
+
+
+def _pairs(of: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in of.items())

@@ -1,0 +1,317 @@
+"""Bringing a sealed model into MLflow so that it is there once, whole and checked, or not there at all.
+
+Everything is found again by what it is (the training's fingerprint, the manifest's hash) before it is made, so a
+registration that was killed anywhere is finished by doing it again. The order is what makes that safe: run and
+logged model, bytes, bytes re-hashed where they arrived, the version, and last the tag `ready` that makes it visible.
+A run stays RUNNING until then, which is how `sweep` knows what was left behind.
+
+In MLflow's own pages: an experiment per protocol, whose Models table is the leaderboard (metrics tied to the data's
+name and digest), a run per training with its curves and pictures, a registered model per entry.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.request import url2pathname
+
+from registry.glance import READY, Version, all_versions, answers
+from registry.settings import Settings
+from zoo.artifact import MANIFEST, Identity, Record, read_identity, read_record, verify
+from zoo.durable import sync_folder
+from zoo.evaluation.scoring import Scoring
+from zoo.evaluation.scorings import scoring
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ABANDONED = timedelta(hours=1)  # no registration takes that long: one still unfinished was killed
+POINTS = 1000  # metrics that MLflow takes in one batch
+DIGEST_LENGTH = 36  # the longest data digest that MLflow stores
+
+
+def register(folder: Path, settings: Settings) -> Version:
+    """Register a sealed model folder; if its training is registered already, that version is the answer.
+
+    Raises:
+        ValueError: the folder differs from its manifest, arrived damaged, or holds a metric that cannot be one.
+        ConnectionError: the tracking server does not answer.
+    """
+    manifest = verify(folder)
+    record = read_record(folder)
+    counted_by = scoring(record.protocol)
+    _check(record, counted_by)
+    client = connect(settings)
+    versions = [v for v in all_versions(settings, record.entry) if v.tags.get("fingerprint") == record.fingerprint]
+    version = next((v for v in versions if v.ready), None)
+    if version is None:
+        with _plain_errors():
+            run_id = _run(client, _experiment(client, record.protocol, settings), record, folder)
+            model_id = _logged_model(client, run_id, record, folder, manifest)
+            _upload(client, model_id, folder, manifest, settings)
+            version = _version(client, run_id, model_id, folder, manifest, counted_by, versions, settings)
+            client.set_model_version_tag(version.entry, str(version.number), READY, "true")
+    _finish(client, version)
+    return next(v for v in all_versions(settings, version.entry) if v.number == version.number)
+
+
+def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str, ...]:
+    """Remove what killed registrations left behind and nobody came back to finish; returns what was removed."""
+    client = connect(settings)
+    ready = {v.run_id for v in all_versions(settings) if v.ready}
+    unready = [v for v in all_versions(settings) if not v.ready]
+    before = int((datetime.now(UTC) - older_than).timestamp() * 1000)
+    removed = []
+    for experiment in _pages(client.search_experiments):
+        unfinished = f"status = 'RUNNING' AND tags.fingerprint != '' AND attributes.start_time <= {before}"
+        for run in _pages(client.search_runs, [experiment.experiment_id], unfinished):
+            if run.info.run_id in ready:  # killed between the last tag and the end of its run
+                client.set_terminated(run.info.run_id)
+                continue
+            for version in (v for v in unready if v.run_id == run.info.run_id):
+                client.delete_model_version(version.entry, str(version.number))
+            for model in _models_of(client, experiment.experiment_id, run.info.run_id):
+                client.delete_logged_model(model.model_id)
+            client.delete_run(run.info.run_id)
+            removed.append(f"{run.data.tags['entry']} (unfinished run {run.info.run_id})")
+    return tuple(removed)
+
+
+def fetch(version: Version, settings: Settings, destination: Path) -> Path:
+    """Bring a version's files here, unchecked: a folder below `destination`, or where the embedded store has them."""
+    return _arrived(version.source, settings, destination)
+
+
+def connect(settings: Settings) -> "MlflowClient":
+    """MLflow's client for these settings; imports MLflow (seconds) and makes the embedded database the first time.
+
+    Raises:
+        ConnectionError: the tracking server does not answer.
+    """
+    if settings.tracking_uri.startswith(("http:", "https:")):
+        answers(settings.tracking_uri)  # at once, where MLflow's own client goes on asking for 246 s
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    from mlflow import MlflowClient
+
+    for talker in ("mlflow", "alembic"):
+        logging.getLogger(talker).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+
+
+def _check(record: Record, counted_by: Scoring) -> None:
+    """Nothing but finite, possible values of all the protocol's metrics gets in: MLflow ranks inf best and NaN as 0."""
+    for score in (record.score, record.floor):
+        names = {metric.name for metric in counted_by.metrics}
+        if set(score.metrics) != names:
+            raise ValueError(
+                f"{record.entry}, {score.name}: expected the metrics of {record.protocol}, {sorted(names)}, "
+                f"got {sorted(score.metrics)}. Evaluate it again."
+            )
+        for metric in counted_by.metrics:
+            metric.check(score.metrics[metric.name])
+
+
+def _experiment(client: "MlflowClient", protocol: str, settings: Settings) -> str:
+    """The experiment of a protocol, made if this is the protocol's first model."""
+    found = client.get_experiment_by_name(protocol)
+    if found:
+        return str(found.experiment_id)
+    location = (settings.home / "artifacts").as_uri() if settings.embedded else None
+    return str(client.create_experiment(protocol, artifact_location=location))
+
+
+def _run(client: "MlflowClient", experiment: str, record: Record, folder: Path) -> str:
+    """The run of a training, with its recipe, data, curves and pictures."""
+    same = f"tags.fingerprint = '{record.fingerprint}'"
+    run = next(_pages(client.search_runs, [experiment], same), None) or client.create_run(
+        experiment, run_name=record.entry, tags={"fingerprint": record.fingerprint, "entry": record.entry}
+    )
+    run_id: str = run.info.run_id
+    from mlflow.entities import Dataset, DatasetInput, Metric, Param
+
+    identity = read_identity(folder)
+    params = {"family": identity.family, "recipe_name": identity.recipe_name, **identity.recipe}
+    client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+    data = Dataset(record.scored, _short(record.scored_digest), "local", json.dumps({"folder": record.scored}))
+    client.log_inputs(run_id, [DatasetInput(data)])
+    points = [
+        Metric(_name(key), value, line["time"], line["step"])
+        for line in map(json.loads, _lines(folder / "curves.jsonl"))
+        for key, value in line.items()
+        if key not in ("step", "time")
+    ]
+    for start in range(0, len(points), POINTS):
+        client.log_batch(run_id, metrics=points[start : start + POINTS])
+    if (folder / "pictures").is_dir():
+        client.log_artifacts(run_id, str(folder / "pictures"), "pictures")
+    return run_id
+
+
+def _logged_model(client: "MlflowClient", run_id: str, record: Record, folder: Path, manifest: str) -> str:
+    """The logged model with these bytes, its metrics tied to the data they were measured on."""
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    run = client.get_run(run_id)
+    models = _models_of(client, run.info.experiment_id, run_id)
+    for stale in (m for m in models if m.tags.get("manifest") != manifest):  # another making of the same training
+        client.delete_logged_model(stale.model_id)
+    model = next((m for m in models if m.tags.get("manifest") == manifest), None) or client.create_logged_model(
+        run.info.experiment_id,
+        name=record.entry.replace(".", " "),  # MLflow allows no dot here
+        source_run_id=run_id,
+        tags={"fingerprint": record.fingerprint, "manifest": manifest, "floor": record.floor.name},
+        params={"family": read_identity(folder).family, "parameters": str(record.parameters)},
+        model_type=record.entry.partition(".")[0],
+    )
+    model_id: str = model.model_id
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if model_id not in {output.model_id for output in outputs}:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, record.steps)])
+    sealed = (folder / MANIFEST).stat().st_mtime_ns // 1_000_000  # the same whenever this is done again
+    tied = {"model_id": model_id, "dataset_name": record.scored, "dataset_digest": _short(record.scored_digest)}
+    values = record.score.metrics | {f"floor {name}": value for name, value in record.floor.metrics.items()}
+    client.log_batch(
+        run_id, metrics=[Metric(_name(key), value, sealed, record.steps, **tied) for key, value in values.items()]
+    )
+    return model_id
+
+
+def _upload(client: "MlflowClient", model_id: str, folder: Path, manifest: str, settings: Settings) -> None:
+    """Send the files, read back what arrived, and only then call the logged model READY."""
+    client.log_model_artifacts(model_id, str(folder))
+    with TemporaryDirectory() as scratch:
+        arrived = _arrived(client.get_logged_model(model_id).artifact_location, settings, Path(scratch))
+        verify(arrived, manifest)
+        if settings.embedded:
+            _sync(arrived)
+    client.finalize_logged_model(model_id, "READY")
+
+
+def _version(
+    client: "MlflowClient",
+    run_id: str,
+    model_id: str,
+    folder: Path,
+    manifest: str,
+    counted_by: Scoring,
+    unready: list[Version],
+    settings: Settings,
+) -> Version:
+    """The version of the registered model that holds this logged model, not yet READY."""
+    from mlflow import MlflowException
+
+    record, identity = read_record(folder), read_identity(folder)
+    for version in unready:
+        if version.model_id == model_id:
+            return version
+        client.delete_model_version(version.entry, str(version.number))
+    try:
+        client.create_registered_model(record.entry, description=f"{identity.family} scored on {record.scored}")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = client.create_model_version(
+        record.entry,
+        # Not models:/<id>: MLflow would look that up in the registry of the process, not in this client's.
+        client.get_logged_model(model_id).artifact_location,
+        run_id,
+        tags={"model_id": model_id} | _tags(record, identity, manifest, counted_by),
+        model_id=model_id,
+        await_creation_for=0,
+    )
+    return next(v for v in all_versions(settings, record.entry) if v.number == int(made.version))
+
+
+def _tags(record: Record, identity: Identity, manifest: str, counted_by: Scoring) -> dict[str, str]:
+    """What can be asked of a version without opening its artifact (`registry.glance.Version`)."""
+    return {
+        "fingerprint": record.fingerprint,
+        "manifest": manifest,
+        "protocol": record.protocol,
+        "data_digest": record.scored_digest,
+        "metrics": json.dumps(record.score.metrics),
+        "floor": record.floor.model_dump_json(),
+        "ranked_by": json.dumps(asdict(counted_by.metrics[0])),
+        "recipe": json.dumps(identity.recipe),
+        "record": record.model_dump_json(),
+    }
+
+
+def _finish(client: "MlflowClient", version: Version) -> None:
+    """End the run of a READY version, also where a kill left only that undone."""
+    if client.get_run(version.run_id).info.status == "RUNNING":
+        client.set_terminated(version.run_id)
+
+
+def _arrived(location: str, settings: Settings, destination: Path) -> Path:
+    """The files at an artifact location; the embedded store's are read where they are."""
+    if location.startswith("file:"):
+        return Path(url2pathname(location.removeprefix("file://")))
+    connect(settings)
+    from mlflow.artifacts import download_artifacts
+
+    with _plain_errors():
+        arrived = download_artifacts(
+            artifact_uri=location, dst_path=str(destination), tracking_uri=settings.tracking_uri
+        )
+    return Path(arrived)
+
+
+def _sync(folder: Path) -> None:
+    """Make a folder's files durable before a row of the database speaks of them."""
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _models_of(client: "MlflowClient", experiment: str, run_id: str) -> list[Any]:
+    return list(_pages(client.search_logged_models, [experiment], f"source_run_id = '{run_id}'"))
+
+
+def _pages(search: Any, *query: Any) -> Iterator[Any]:
+    """All results of one of the client's searches, page after page."""
+    token = None
+    while True:
+        page = search(*query, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def _short(digest: str) -> str:
+    return digest[:DIGEST_LENGTH]
+
+
+def _name(metric: str) -> str:
+    """A metric's name as MLflow allows it (`precision@20` has a sign that it does not)."""
+    return metric.replace("@", " at ")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """MLflow's failures as what they are to the night: the registry cannot be reached just now."""
+    from mlflow import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise ConnectionError(
+            f"MLflow refused or broke off: {error.message.splitlines()[0]} The sealed folder stays as it is; "
+            "registering it again finishes what was begun."
+        ) from error

@@ -1,0 +1,31 @@
+"""Which scoring a protocol names: the table that turns `collage-seg-val/miou@1` into the code that counts."""
+
+from importlib import import_module
+
+from zoo.evaluation.scoring import Scoring
+
+SCORINGS = {
+    "accuracy@1": "zoo.evaluation.recognition:Accuracy",
+    "fid@1": "zoo.evaluation.generation:SampleQuality",
+    "miou@1": "zoo.evaluation.segmentation:MIoU",
+    "ope@1": "zoo.evaluation.tracking:Success",
+}
+
+
+def scoring(protocol: str) -> Scoring:
+    """The scoring of a protocol, `<dataset>-<split>/[<feature space>-]<name>@<version>[:<what else decides>]`.
+
+    Raises:
+        ValueError: no scoring has that id.
+    """
+    name = protocol.rpartition("/")[2].partition(":")[0]
+    space, _, counting = name.rpartition("-")
+    if counting not in SCORINGS:
+        raise ValueError(
+            f"protocol {protocol!r}: expected its scoring to be one of {', '.join(SCORINGS)}, got {name!r}. A number "
+            "whose counting is not known is never registered; add its scoring to zoo/evaluation/scorings.py."
+        )
+    module, attribute = SCORINGS[counting].split(":")
+    of = getattr(import_module(module), attribute)
+    found: Scoring = of(space) if space else of()
+    return found

@@ -1,0 +1,48 @@
+"""What a night trains: line-ups of (family, recipe), most of them read left to right before a person goes to bed."""
+
+from typing import NamedTuple
+
+
+class Slot(NamedTuple):
+    """One entry of a line-up, by the recipe that makes it."""
+
+    family: str
+    recipe: str
+
+
+LINEUPS: dict[str, tuple[Slot, ...]] = {
+    # Seconds each: shows that the house stands.
+    "quick": (
+        Slot("digit-classifier", "smoke"),
+        Slot("fcn8s", "smoke"),
+        Slot("siamfc", "smoke"),
+        Slot("wgan-gp", "smoke"),
+    ),
+    # At most two minutes each on two cores: learns something real from data that needs no download.
+    "mini": (
+        Slot("digit-classifier", "mini"),
+        Slot("fcn32s", "mini"),
+        Slot("fcn16s", "mini"),
+        Slot("fcn8s", "mini"),
+        Slot("siamfc", "mini"),
+        Slot("wgan-gp", "mini"),
+    ),
+    # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
+    "real": (
+        Slot("digit-classifier", "mnist"),
+        Slot("fcn8s", "camvid"),
+        Slot("siamfc", "otb"),
+        Slot("wgan-gp", "mnist"),
+    ),
+}
+
+
+def lineup(name: str) -> tuple[Slot, ...]:
+    """A line-up by name.
+
+    Raises:
+        ValueError: no such line-up.
+    """
+    if name not in LINEUPS:
+        raise ValueError(f"no line-up {name!r}; there are: {', '.join(LINEUPS)}.")
+    return LINEUPS[name]

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.contracts import Batch, Batches, Family, Inputs, Learner, Recipe
+from zoo.contracts import Batch, Batches, Facts, Family, Inputs, Learner, Recipe
 from zoo.durable import write_atomically
 from zoo.training.checkpoint import Checkpoints
 from zoo.training.placement import Placement, choose
@@ -45,6 +45,7 @@ class Trained:
     """A finished run."""
 
     learner: Learner
+    facts: Facts
     placement: Placement
     seconds: float  # all attempts together
 
@@ -109,7 +110,7 @@ def train(
                 saved_at = time.monotonic()
                 pause = max(checkpoint_seconds, (saved_at - now) / SAVING_SHARE)
             report(Progress(step + 1, recipe.steps, (step + 1 - done) / max(now - started, 1e-9), means))
-    return Trained(learner.eval(), placement, before + time.monotonic() - started)
+    return Trained(learner.eval(), batches.facts, placement, before + time.monotonic() - started)
 
 
 class Curves:

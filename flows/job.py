@@ -1,0 +1,74 @@
+"""What a night and the worker that trains one entry say to each other: a job, events, and in the worst case a failure."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from flows.fingerprint import Ingredients
+from zoo.durable import write_atomically
+
+
+class Needed(BaseModel):
+    """An upstream entry, and the sealed folder that holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entry: str
+    folder: Path
+
+
+class Job(BaseModel):
+    """What a worker makes in its run folder (`job.json`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entry: str
+    family: str
+    recipe_name: str
+    ingredients: Ingredients
+    datasets: Path
+    upstream: dict[str, Needed]  # by family
+
+    def write(self, folder: Path) -> None:
+        """Leave it where the worker looks for it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "job.json", self.model_dump_json(indent=2).encode())
+
+    @staticmethod
+    def read(folder: Path) -> "Job":
+        """The job of a run folder."""
+        return Job.model_validate_json((folder / "job.json").read_bytes())
+
+
+class Event(BaseModel):
+    """What a worker says while it works: one JSON line on its standard output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["training", "evaluating", "sealing", "warning"]
+    text: str = ""
+    step: int = 0
+    steps: int = 0
+    per_second: float = 0.0
+    scalars: dict[str, float] = {}
+
+
+class Failure(BaseModel):
+    """Why a run ended before its model was sealed, and what to do (`failure.json`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str  # name of the exception, or of the signal that killed the worker
+    message: str
+    traceback: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Leave it where a person and the night look for it."""
+        write_atomically(folder / "failure.json", self.model_dump_json(indent=2).encode())
+
+    @staticmethod
+    def of(folder: Path) -> "Failure | None":
+        """The failure that a run folder tells of."""
+        path = folder / "failure.json"
+        return Failure.model_validate_json(path.read_bytes()) if path.is_file() else None

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task
 from prefect.futures import PrefectFuture
 from prefect.logging.configuration import ensure_logging_setup
 from prefect.task_runners import ThreadPoolTaskRunner
+
 
 @dataclass(frozen=True)
 class Work:
@@ -30,14 +32,14 @@ def run(name: str, works: Mapping[str, Work], *, log: Path) -> set[str]:
         log: Prefect's own messages go there instead of on the terminal.
     """
     _log_to(log)
-    runner = ThreadPoolTaskRunner(max_workers=len(works))  # waiting costs a thread; slots are handed out by the works
+    runner: Any = ThreadPoolTaskRunner(max_workers=len(works))  # waiting costs a thread, and no slot of a worker
 
-    @flow(name="night", flow_run_name=name, task_runner=runner, log_prints=False)
+    @flow(name="night", flow_run_name=name, task_runner=runner)
     def night() -> set[str]:
         futures: dict[str, PrefectFuture[None]] = {}
         for key, work in works.items():
-            made = task(work.do, name=key, task_run_name=key, persist_result=False)
-            futures[key] = made.submit(wait_for=[futures[needed] for needed in work.needs])
+            work_task = task(name=key, task_run_name=key)(work.do)
+            futures[key] = work_task.submit(return_state=False, wait_for=[futures[needed] for needed in work.needs])
         for future in futures.values():
             future.wait()
         return {key for key, future in futures.items() if future.state.is_completed()}

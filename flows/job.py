@@ -1,4 +1,4 @@
-"""What a night and the worker that trains one entry say to each other: a job, events, and in the worst case a failure."""
+"""What a night and the worker that trains one entry say to each other: a job, events, maybe a failure."""
 
 from pathlib import Path
 from typing import Literal
@@ -42,11 +42,11 @@ class Job(BaseModel):
 
 
 class Event(BaseModel):
-    """What a worker says while it works: one JSON line on its standard output."""
+    """What is said while an entry is made; by a worker as one JSON line on its standard output."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["training", "evaluating", "sealing", "warning"]
+    kind: Literal["training", "evaluating", "sealing", "warning", "done"]
     text: str = ""
     step: int = 0
     steps: int = 0

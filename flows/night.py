@@ -4,140 +4,227 @@ The truth about a run lies in its folder under `$ZOO_HOME/runs`, and what MLflow
 is delivered by the next night: losing Prefect, MLflow or the power for an hour loses nothing that was made.
 """
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from flows.job import Event, Failure, Job, Needed
-from flows.lineups import lineup
+from flows.job import Event, Job, Needed
+from flows.lineups import Slot
 from flows.locks import held
-from flows.plan import Decision, plan, run_folder
+from flows.plan import Action, Decision, Upstream, plan, run_folder
+from flows.summary import Done, Outcome, Summary
 from flows.versions import verify
-from registry.glance import Version, champion, ready_versions
+from flows.workers import Say, Workers
+from registry.glance import Version, proof, ready_versions
 from registry.settings import Settings
-from zoo.artifact import read_record, sha256_of
+from zoo.artifact import sha256_of
 from zoo.durable import write_atomically
 
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-"""Sums depend on the number of threads, to the last bit; two processes of one thread also train more than one of two."""
-
-Say = Callable[[str, Event], None]
-"""Told (entry, event) from any thread while a night goes on."""
+DONE: dict[Action, Done] = {"train": "trained", "resume": "resumed", "deliver": "delivered", "judge": "judged"}
+TRAINING = frozenset({"train", "resume", "reproduce"})
 
 
-class Outcome(BaseModel):
-    """What a night did with one entry."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    entry: str
-    recipe: str
-    done: Literal["skipped", "trained", "resumed", "delivered", "judged", "reproduced", "undelivered", "failed", "blocked"]
-    why: str  # the proof of a skip, the reason of a failure and what to do about it
-    version: int | None = None
-    metric: str = ""
-    value: float | None = None
-    floor: float | None = None
-    verdict: str = ""
-    seconds: float = 0.0
-
-    @property
-    def good(self) -> bool:
-        """Whether the registry holds what this entry should be tonight."""
-        return self.done not in ("undelivered", "failed", "blocked")
-
-
-class Summary(BaseModel):
-    """What a night did (`$ZOO_HOME/nights/<started>.json`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    lineup: str
-    started: datetime
-    seconds: float
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def good(self) -> bool:
-        """Whether every entry is as it should be."""
-        return all(outcome.good for outcome in self.outcomes)
-
-
-def night(name: str, *, settings: Settings, only: str = "", force: bool = False, say: Say) -> Summary:
+def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bool = False, say: Say) -> Summary:
     """Bring every entry of a line-up up to date; an entry that fails, fails alone.
 
     Args:
-        name: of the line-up.
+        slots: the line-up.
         only: a pattern of entries; what they need comes with them.
         force: train those again although nothing changed, from the first step, in a folder of their own, and check
             that the registered weights come out bit for bit. It makes no second version: a fingerprint has one.
         say: told what goes on.
 
     Raises:
-        ValueError: another night is at work here; no such line-up or entry.
+        ValueError: another night is at work here; no such family, recipe or entry.
         ConnectionError: the tracking server does not answer, so that nobody knows what there is to do.
     """
     started = datetime.now(UTC)
     with held(settings.home / "night.lock", what="a night"):
-        decisions = plan(lineup(name), settings=settings, only=only, force=force)
-        tonight = _Night(settings, decisions, started, say)
-        outcomes = tonight.run()
+        decisions = plan(slots, settings=settings, only=only, force=force)
+        folder = settings.home / "nights" / f"{started:%Y-%m-%dT%H%M%S}"
+        folder.mkdir(parents=True, exist_ok=True)
+        outcomes = _Night(settings, decisions, folder, say).run()
         seconds = (datetime.now(UTC) - started).total_seconds()
-        summary = Summary(lineup=name, started=started, seconds=seconds, outcomes=outcomes)
-        write_atomically(tonight.folder.with_suffix(".json"), summary.model_dump_json(indent=2).encode())
+        summary = Summary(started=started, seconds=seconds, outcomes=outcomes)
+        write_atomically(folder / "summary.json", summary.model_dump_json(indent=2).encode())
     return summary
 
 
 class _Night:
-    """What the works of one night share: slots to run workers in, the registry one at a time, outcomes so far."""
+    """What the works of one night share: workers, the registry one at a time, and the outcomes so far."""
 
-    def __init__(self, settings: Settings, decisions: Iterable[Decision], started: datetime, say: Say) -> None:
+    def __init__(self, settings: Settings, decisions: Sequence[Decision], folder: Path, say: Say) -> None:
         self.settings = settings
-        self.decisions = {decision.entry: decision for decision in decisions}
+        self.decisions = decisions
+        self.folder = folder
         self.say = say
-        self.folder = settings.home / "nights" / f"{started:%Y-%m-%dT%H%M%S}"
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.outcomes: dict[str, Outcome] = {}
         self.registry = threading.Lock()
-        self.slots: SimpleQueue[dict[str, str]] = SimpleQueue()
+        self.outcomes: dict[str, Outcome] = {}
 
     def run(self) -> tuple[Outcome, ...]:
-        """Do all there is to do; outcomes in the order of the line-up's graph."""
-        todo = {entry: d for entry, d in self.decisions.items() if d.action not in ("skip", "blocked")}
-        for entry, decision in self.decisions.items():
-            if entry not in todo:
-                self.outcomes[entry] = self._untouched(decision)
+        """Do all there is to do; one outcome for each decision."""
+        todo = [decision for decision in self.decisions if decision.action not in ("skip", "blocked")]
         if todo:
-            for slot in slots():
-                self.slots.put(slot)
+            self.workers = Workers(self.say)
             self._conduct(todo)
-        return tuple(self.outcomes[entry] for entry in self.decisions)
+        return tuple(self.outcomes.get(decision.entry) or self._untouched(decision) for decision in self.decisions)
 
-    def _conduct(self, todo: dict[str, Decision]) -> None:
+    def _conduct(self, todo: Sequence[Decision]) -> None:
+        """One Prefect task for each dataset to verify and each entry, with edges from what they need."""
         from flows.server import prefect_api
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        datasets = dict.fromkeys(name for d in todo.values() if _trains(d) for name in d.datasets)
-        with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self._warn):
-            from flows.graph import Work, run  # imports Prefect, which reads its settings from the environment now
+        entries = {decision.entry for decision in todo}
+        datasets = {name: f"data {name}" for d in todo if d.action in TRAINING for name in d.datasets}
+        try:
+            with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self._warn):
+                from flows.graph import Work, run  # with Prefect, which reads its settings from the environment now
 
-            works = {f"data {name}": Work(lambda name=name: self._verify(name)) for name in datasets}
-            for entry, decision in todo.items():
-                data = [f"data {name}" for name in decision.datasets if _trains(decision)]
-                needs = [upstream.entry for upstream in decision.upstream.values() if upstream.entry in todo]
-                works[entry] = Work(lambda decision=decision: self._entry(decision), needs=data + needs)
-            run(self.folder.name, works, log=self.folder / "prefect.log")
-        for entry, decision in todo.items():
-            self.outcomes.setdefault(entry, self._unreached(decision))
+                works = {label: Work(partial(self._verify, name)) for name, label in datasets.items()}
+                for decision in todo:
+                    data = [datasets[name] for name in decision.datasets if decision.action in TRAINING]
+                    upstream = [needed.entry for needed in decision.upstream.values() if needed.entry in entries]
+                    works[decision.entry] = Work(partial(self._entry, decision), needs=data + upstream)
+                run(self.folder.name, works, log=self.folder / "prefect.log")
+        except Exception as error:  # Prefect's own: what the works raise ends in their tasks
+            self._warn(f"Prefect broke off ({error}); what was trained is kept. Start the night again to go on.")
+
+    def _verify(self, dataset: str) -> None:
+        """Every byte of a dataset, before anything trains on it."""
+        try:
+            verify(dataset, settings=self.settings)
+        except ValueError as error:
+            for decision in self.decisions:
+                if dataset in decision.datasets and decision.action in TRAINING:
+                    self._finish(decision, Outcome.of(decision, "failed", str(error)))
+            raise
+
+    def _entry(self, decision: Decision) -> None:
+        """From decision to verdict. What fails is told in the outcome, and raised for Prefect to show."""
+        started = time.monotonic()
+        problem: Exception | None = None
+        try:
+            outcome = self._made(decision)
+        except ConnectionError as error:  # the sealed folder is there: those that need it can go on
+            outcome = Outcome.of(decision, "undelivered", f"{error} The next night delivers it.")
+        except Exception as error:
+            outcome, problem = Outcome.of(decision, "failed", str(error) or repr(error)), error
+        self._finish(decision, outcome.model_copy(update={"seconds": time.monotonic() - started}))
+        if problem:
+            raise problem
+
+    def _finish(self, decision: Decision, outcome: Outcome) -> None:
+        self.outcomes[decision.entry] = outcome
+        self.say(decision.entry, Event(kind="done", text=outcome.done))
+
+    def _made(self, decision: Decision) -> Outcome:
+        from registry.gate import challenge, needs_rescoring
+        from registry.store import register
+
+        folder = run_folder(self.settings, decision.entry, decision.fingerprint)
+        if decision.action == "reproduce":
+            return self._reproduced(decision, folder.with_name(f"{folder.name}-again"))
+        if decision.action == "judge":
+            version = self._version(decision)
+        else:
+            self._train(decision, folder)
+            with self.registry:
+                version = register(folder / "model", self.settings)
+        reigning = needs_rescoring(version, self.settings) if version.verdict is None else None
+        rescored = self._rescored(decision, folder, reigning) if reigning else None
+        with self.registry:
+            verdict = challenge(version, self.settings, rescored=rescored)
+        why = verdict.reason if verdict else "champion by hand"
+        return Outcome.of(
+            decision, DONE[decision.action], why, version=proof(self.settings, version.entry, version.fingerprint)
+        )
+
+    def _reproduced(self, decision: Decision, folder: Path) -> Outcome:
+        """Train again from the first step; the registered weights must come out bit for bit."""
+        version = self._version(decision)
+        self._train(decision, folder)
+        registered = sha256_of(self._pulled(version) / "weights.safetensors")
+        again = sha256_of(folder / "model" / "weights.safetensors")
+        if again != registered:
+            raise ValueError(
+                f"trained again, {decision.entry} got other weights (SHA-256 {again[:12]}) than version "
+                f"{version.number} ({registered[:12]}) of the same fingerprint. Nothing was registered; compare "
+                f"device, precision and threads in {folder / 'model' / 'record.json'} with the version's."
+            )
+        shutil.rmtree(folder)
+        why = f"the weights of version {version.number} again, bit for bit"
+        return Outcome.of(decision, "reproduced", why, version=version)
+
+    def _train(self, decision: Decision, folder: Path) -> None:
+        """Have the sealed `folder/model` made, if it is not there yet."""
+        if decision.from_scratch:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not (folder / "model").is_dir():
+            self._job(decision).write(folder)
+            self.workers.run(decision.entry, folder)
+
+    def _rescored(self, decision: Decision, folder: Path, reigning: Version) -> Path:
+        """The units of a champion under tonight's protocol and data, where its own do not compare."""
+        out = folder / f"rescored-{reigning.number}"
+        if not out.is_dir():
+            self._job(decision).write(folder)
+            self.workers.run(decision.entry, folder, "--rescore", str(self._pulled(reigning)), str(out))
+        return out / "units.parquet"
+
+    def _job(self, decision: Decision) -> Job:
+        if decision.ingredients is None:
+            raise ValueError(f"{decision.entry} is blocked: {decision.why}")
+        upstream = {
+            family: Needed(entry=needed.entry, folder=self._model(needed))
+            for family, needed in decision.upstream.items()
+        }
+        return Job(
+            entry=decision.entry,
+            family=decision.slot.family,
+            recipe_name=decision.slot.recipe,
+            ingredients=decision.ingredients,
+            datasets=self.settings.datasets,
+            upstream=upstream,
+        )
+
+    def _model(self, needed: Upstream) -> Path:
+        """The sealed folder of an upstream entry: where it was trained, else pulled from the registry."""
+        trained = run_folder(self.settings, needed.entry, needed.fingerprint) / "model"
+        if trained.is_dir():
+            return trained
+        version = proof(self.settings, needed.entry, needed.fingerprint)
+        if version is None:
+            raise ValueError(f"{needed.entry}: expected {trained}, which is gone. Start the night again to make it.")
+        return self._pulled(version)
+
+    def _pulled(self, version: Version) -> Path:
+        """A registered version as a folder, every byte checked against the registry."""
+        from registry.pull import pull
+
+        folder = self.settings.home / "pulled" / version.entry / str(version.number)
+        with self.registry:
+            pull(str(version), folder, self.settings)
+        return folder
+
+    def _version(self, decision: Decision) -> Version:
+        return next(v for v in ready_versions(self.settings, decision.entry) if v.number == decision.version)
+
+    def _untouched(self, decision: Decision) -> Outcome:
+        """The outcome of what was not done tonight, in most cases because it need not be."""
+        if decision.action == "skip":
+            return Outcome.of(decision, "skipped", decision.why, version=self._version(decision))
+        if decision.action == "blocked":
+            return Outcome.of(decision, "blocked", decision.why)
+        short = [
+            n.entry for n in decision.upstream.values() if n.entry in self.outcomes and not self.outcomes[n.entry].good
+        ]
+        missing = ", ".join(short) or "Prefect or an entry before it"
+        return Outcome.of(
+            decision, "blocked", f"needs {missing}, which failed tonight; start the night again after that"
+        )
+
+    def _warn(self, text: str) -> None:
+        self.say("", Event(kind="warning", text=text))

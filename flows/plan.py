@@ -6,7 +6,7 @@ been loaded.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from flows.fingerprint import Description, Ingredients, describe, ingredients
 from flows.lineups import Slot
 from flows.versions import digest
-from registry.glance import Version, ready_versions
+from registry.glance import Version, ready_versions, unsettled
 from registry.settings import Settings
 
 Action = Literal["skip", "judge", "deliver", "resume", "train", "reproduce", "blocked"]
@@ -39,7 +39,8 @@ class Decision:
     why: str
     ingredients: Ingredients | None = None  # none where it is blocked
     upstream: Mapping[str, Upstream] = field(default_factory=dict)  # by family
-    version: int | None = None  # that proves a skip
+    version: int | None = None  # that has this fingerprint
+    from_scratch: bool = False  # forget what the run folder holds
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -86,24 +87,25 @@ def plan(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bo
     chosen = [entry for entry in entries if not only or fnmatch(entry, only)]
     if not chosen:
         raise ValueError(f"no entry of this line-up matches {only!r}; it has: {', '.join(entries)}.")
-    ready: dict[str, list[Version]] = {}
-    for version in ready_versions(settings):
-        ready.setdefault(version.entry, []).append(version)
-    decisions: dict[str, Decision] = {}
-    planner = _Planner(settings, described, entries, ready, decisions)
+    planner = _Planner(settings, described, entries)
     for entry in chosen:
         planner.decide(entry, awaited=())
     forced = chosen if force else []
-    return tuple(_forced(made, settings) if made.entry in forced else made for made in decisions.values())
+    return tuple(_forced(made) if made.entry in forced else made for made in planner.decisions.values())
 
 
-@dataclass(frozen=True)
 class _Planner:
-    settings: Settings
-    described: Mapping[str, Description]
-    entries: Mapping[str, Slot]
-    ready: Mapping[str, list[Version]]
-    decisions: dict[str, Decision]
+    """Decides entry by entry, what an entry needs before itself."""
+
+    def __init__(self, settings: Settings, described: Mapping[str, Description], entries: Mapping[str, Slot]) -> None:
+        self.settings = settings
+        self.described = described
+        self.entries = entries
+        self.decisions: dict[str, Decision] = {}
+        self.unsettled = {str(version) for version in unsettled(settings)}
+        self.ready: dict[str, list[Version]] = {}
+        for version in ready_versions(settings):
+            self.ready.setdefault(version.entry, []).append(version)
 
     def decide(self, entry: str, *, awaited: tuple[str, ...]) -> Decision:
         """The decision on an entry, after those on what it needs."""
@@ -161,8 +163,8 @@ class _Planner:
         versions = self.ready.get(entry, [])
         proof = next((version for version in versions if version.fingerprint == made.fingerprint), None)
         folder = run_folder(self.settings, entry, made.fingerprint)
-        if proof and proof.verdict is None:
-            return "judge", f"version {proof.number} has not been before the gate yet", proof
+        if proof and str(proof) in self.unsettled:
+            return "judge", f"version {proof.number} is registered, but the gate has not finished with it", proof
         if proof:
             return "skip", f"version {proof.number} has this fingerprint ({made.fingerprint[:12]})", proof
         if (folder / "model").is_dir():
@@ -215,12 +217,11 @@ def _what_changed(settings: Settings, entry: str, made: Ingredients, versions: S
     return f"since version {latest.number}: {', '.join(changes)}"
 
 
-def _forced(decision: Decision, settings: Settings) -> Decision:
-    """The same entry, trained anew: from the first step, and compared with its version where it has one."""
-    if decision.action in ("train", "blocked"):
+def _forced(decision: Decision) -> Decision:
+    """The same entry trained from the first step, and compared with the version of this fingerprint if there is one."""
+    if decision.action == "blocked":
         return decision
     if decision.version is None:
-        action, why = "train", "forced: from the first step"
-    else:
-        action, why = "reproduce", f"forced: must give the weights of version {decision.version} again"
-    return Decision(**{**vars(decision), "action": action, "why": why})
+        return replace(decision, action="train", why=f"forced; {decision.why}", from_scratch=True)
+    why = f"forced: has to give the weights of version {decision.version} again"
+    return replace(decision, action="reproduce", why=why, from_scratch=True)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,22 +22,27 @@ STARTUP_SECONDS = 120.0  # 10 to 17 are usual, more while other processes keep t
 
 
 @contextmanager
-def prefect_api(home: Path, *, log: Path) -> Iterator[str]:
-    """The URL of an API that answers.
+def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Have PREFECT_API_URL name an API that answers; to be entered before Prefect is first imported.
 
     Args:
         home: PREFECT_HOME of a temporary server.
         log: where a temporary server writes what it has to say.
+        say: told when the server that PREFECT_API_URL names is not there.
 
     Raises:
         RuntimeError: the temporary server did not start; its log is named.
     """
     named = os.environ.get("PREFECT_API_URL", "")
     if named and answers(named):
-        yield named
+        yield
         return
+    if named:
+        say(f"PREFECT_API_URL={named} does not answer: this night uses a temporary server instead.")
     with log.open("ab") as output, _temporary(home, output) as url:
-        yield url
+        # Its log ends with it, so nobody would read there what the night's own log file tells.
+        os.environ |= {"PREFECT_API_URL": url, "PREFECT_HOME": str(home), "PREFECT_LOGGING_TO_API_ENABLED": "false"}
+        yield
 
 
 def answers(url: str) -> bool:

@@ -27,7 +27,7 @@ from flows.lifeline import die_with_parent
 from flows.locks import held
 from registry.cards import card
 from zoo.artifact import Identity, Record, Score, load, seal, sha256_of
-from zoo.catalogue import family
+from zoo.catalogue import family, listing
 from zoo.contracts import Benchmark, Family, Inputs, Recipe, Upstream
 from zoo.durable import sync_folder
 from zoo.evaluation.scoring import Units
@@ -89,7 +89,10 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     )
     (building / "recipe.json").write_text(identity.model_dump_json(indent=2))
     (building / "record.json").write_text(record.model_dump_json(indent=2))
-    (building / "card.md").write_text(card(identity, record), encoding="utf-8")
+    (building / "card.md").write_text(
+        card(identity, record, benchmark.scoring.metrics, title=listing(job.family).title, paper=of.paper),
+        encoding="utf-8",
+    )
     shutil.copy(folder / "curves.jsonl", building)
     weights = trained.learner.predictor().state_dict()
     save_file({name: value.cpu().contiguous().clone() for name, value in weights.items()}, building / WEIGHTS)

@@ -52,10 +52,8 @@ def night(
     else:
         Console().print(_done(summary))
     for outcome in summary.outcomes:
-        if not outcome.good:
-            talk.print(
-                f"zoo: {outcome.entry} {outcome.done}: {outcome.why}", style="red", markup=False, highlight=False
-            )
+        style = "" if outcome.good else "red"
+        talk.print(f"{outcome.entry} {outcome.done}: {outcome.why}", style=style, markup=False, highlight=False)
     raise typer.Exit(not summary.good)
 
 
@@ -110,9 +108,8 @@ def _planned(decisions: tuple[Decision, ...]) -> Table:
 
 
 def _done(summary: Summary) -> Table:
-    table = Table(
-        "entry", "done", "version", "metric", "value", "floor", "verdict", "why", title=f"{summary.seconds:.1f} s"
-    )
+    columns = ("entry", "done", "version", "metric", "value", "floor", "verdict")
+    table = Table(*columns, caption=f"{summary.seconds:.1f} s", caption_justify="left")
     for outcome in summary.outcomes:
         table.add_row(*_row(outcome), style="" if outcome.good else "red")
     return table
@@ -123,5 +120,12 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         return "" if value is None else f"{value:.4g}"
 
     version = str(outcome.version or "")
-    scores = (outcome.metric, number(outcome.value), number(outcome.floor), outcome.verdict)
-    return (outcome.entry, outcome.done, version, *scores, outcome.why)
+    return (
+        outcome.entry,
+        outcome.done,
+        version,
+        outcome.metric,
+        number(outcome.value),
+        number(outcome.floor),
+        outcome.verdict,
+    )

@@ -95,7 +95,7 @@ class _Night:
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
         try:
-            verify(dataset, settings=self.settings)
+            verify(dataset, self.settings)
         except ValueError as error:
             for decision in self.decisions:
                 if dataset in decision.datasets and decision.action in TRAINING:

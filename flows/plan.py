@@ -153,7 +153,7 @@ class _Planner:
     def _ingredients(self, slot: Slot, upstream: Mapping[str, Upstream]) -> Ingredients:
         recipe = _recipe(slot, self.described)
         try:
-            data = {name: digest(name, settings=self.settings) for name in (recipe["dataset"], _scored(recipe))}
+            data = {name: digest(name, self.settings) for name in (recipe["dataset"], _scored(recipe))}
         except ValueError as error:
             raise _Blocked(str(error)) from error
         fingerprints = {needed.entry: needed.fingerprint for needed in upstream.values()}

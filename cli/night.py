@@ -2,58 +2,55 @@
 
 import json
 from collections import defaultdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from flows.job import Event
-from flows.lineups import LINEUPS, lineup
-from flows.night import night as run_night
-from flows.plan import Decision, plan
-from flows.summary import Outcome, Summary
-from registry.settings import settings
+from cli.output import JSON, print_table, talk
 
-talk = Console(stderr=True)
+if TYPE_CHECKING:
+    from flows.job import Event
+    from flows.summary import Outcome
 
 
 def night(
-    lineup_name: Annotated[str, typer.Option("--lineup", help=f"What to train: {', '.join(LINEUPS)}.")] = "quick",
-    only: Annotated[str, typer.Option(help="Entries that match this pattern, and what they need: 'fcn*'.")] = "",
+    lineup: Annotated[str, typer.Option(help="What to train: quick (seconds each), mini (minutes), real.")] = "quick",
+    only: Annotated[str, typer.Option(metavar="PATTERN", help="Only entries like this, and what they need.")] = "",
     force: Annotated[
-        bool, typer.Option("--force", help="Train again although nothing changed; the same weights must come out.")
+        bool, typer.Option("--force", help="Train again what did not change; the same weights must come out.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; do nothing.")] = False,
+    as_json: JSON = False,
 ) -> None:
-    """Retrain what changed, evaluate it, register it and ask the gate; what has not changed is skipped, with proof.
+    """Train what changed, evaluate it, register it and ask the gate; skip, with proof, what did not change.
 
-    Killed at any moment, start it again: it goes on from the last checkpoints. Ends with 0 if every entry is as it
-    should be, else with 1; an entry that fails, fails alone.
+    Stopped or killed at any moment, the same command goes on from there. An entry that fails, fails alone. Exits 0 if
+    every entry is as it should be, else 1.
 
-    \b
-    zoo night --dry-run                    what would happen to each entry, and why
-    zoo night --lineup mini --only 'fcn*'  the segmentation networks, two minutes each
+    Examples: [bold]zoo night --dry-run[/bold] · [bold]zoo night --lineup mini --only 'fcn*'[/bold]
     """
-    here = settings()
+    from flows.lineups import lineup as slots
+    from flows.night import night as run
+    from flows.plan import plan
+    from registry.settings import settings
+
     if dry_run:
-        decisions = plan(lineup(lineup_name), settings=here, only=only, force=force)
-        if as_json:
-            print(json.dumps([decision.as_json() for decision in decisions], indent=2))
-        else:
-            Console().print(_planned(decisions))
+        decisions = plan(slots(lineup), settings=settings(), only=only, force=force)
+        shown = ("entry", "recipe", "action", "why")
+        rows = [decision.as_json() for decision in decisions]
+        print_table(rows if as_json else [{key: row[key] for key in shown} for row in rows], as_json=as_json)
         raise typer.Exit(any(decision.action == "blocked" for decision in decisions))
     with _Watch() as watch:
-        summary = run_night(lineup(lineup_name), settings=here, only=only, force=force, say=watch.say)
+        summary = run(slots(lineup), settings=settings(), only=only, force=force, say=watch.say)
     if as_json:
-        print(summary.model_dump_json(indent=2))
+        typer.echo(json.dumps(summary.model_dump(mode="json"), indent=2))
     else:
-        Console().print(_done(summary))
+        print_table([_row(outcome) for outcome in summary.outcomes])
     for outcome in summary.outcomes:
-        style = "" if outcome.good else "red"
-        talk.print(f"{outcome.entry} {outcome.done}: {outcome.why}", style=style, markup=False, highlight=False)
+        talk(f"{outcome.entry} {outcome.done}: {outcome.why}")
+    talk(f"{summary.seconds:.1f} s")
     raise typer.Exit(not summary.good)
 
 
@@ -69,7 +66,8 @@ class _Watch:
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
         )
-        self.progress = Progress(*columns, console=talk, disable=not talk.is_terminal, transient=True)
+        console = Console(stderr=True)
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self.bars: dict[str, TaskID] = {}
         self.told: defaultdict[str, str] = defaultdict(str)
 
@@ -80,7 +78,7 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def say(self, entry: str, event: Event) -> None:
+    def say(self, entry: str, event: "Event") -> None:
         """Show an event; called from any thread."""
         if event.kind == "warning":
             self._line(f"{entry}: {event.text}" if entry else event.text)
@@ -97,35 +95,9 @@ class _Watch:
             self._line(f"{entry}: {event.kind} {event.text}".rstrip())
 
     def _line(self, text: str) -> None:
-        self.progress.console.print(text, markup=False, highlight=False)
+        self.progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _planned(decisions: tuple[Decision, ...]) -> Table:
-    table = Table("entry", "recipe", "would", "why")
-    for decision in decisions:
-        table.add_row(decision.entry, decision.slot.recipe, decision.action, decision.why)
-    return table
-
-
-def _done(summary: Summary) -> Table:
-    columns = ("entry", "done", "version", "metric", "value", "floor", "verdict")
-    table = Table(*columns, caption=f"{summary.seconds:.1f} s", caption_justify="left")
-    for outcome in summary.outcomes:
-        table.add_row(*_row(outcome), style="" if outcome.good else "red")
-    return table
-
-
-def _row(outcome: Outcome) -> tuple[str, ...]:
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.4g}"
-
-    version = str(outcome.version or "")
-    return (
-        outcome.entry,
-        outcome.done,
-        version,
-        outcome.metric,
-        number(outcome.value),
-        number(outcome.floor),
-        outcome.verdict,
-    )
+def _row(outcome: "Outcome") -> dict[str, Any]:
+    shown = ("entry", "done", "version", "metric", "value", "floor", "verdict")
+    return {key: getattr(outcome, key) for key in shown}

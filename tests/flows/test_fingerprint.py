@@ -1,0 +1,50 @@
+"""What changes the identity of a run, and what does not."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.fingerprint import Ingredients, closure, code_digest
+
+FAMILY = """
+'''A docstring.'''
+RATE = 0.1
+
+def double(x):
+    return 2 * x  # a comment
+
+FAMILY = Family(name="a", paper="b", recipes={"smoke": Recipe(steps=1)}, learner=double)
+"""
+
+
+def test_closure_holds_what_a_family_imports_and_no_other_family() -> None:
+    modules = closure("zoo.generative.wgan_gp")
+    assert {"zoo.generative.wgan_gp", "zoo.training.loop", "zoo.contracts", "zoo.durable"} <= set(modules)
+    assert not {"zoo", "zoo.catalogue", "zoo.recognition.digit_classifier"} & set(modules)
+    assert all(file.is_file() for file in modules.values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("A docstring", "Another one", True),
+        ("a comment", "another comment", True),
+        ("steps=1", "steps=2", True),  # counted by value, for its own recipe only
+        ('paper="b"', 'paper="c"', True),
+        ("RATE = 0.1", "RATE = 0.2", False),
+        ("2 * x", "3 * x", False),
+        ("learner=double", "learner=len", False),
+    ],
+)
+def test_code_digest_sees_code_and_nothing_else(tmp_path: Path, old: str, new: str, same: bool) -> None:
+    (tmp_path / "before.py").write_text(FAMILY)
+    (tmp_path / "after.py").write_text(FAMILY.replace(old, new))
+    assert (code_digest(tmp_path / "before.py") == code_digest(tmp_path / "after.py")) == same
+
+
+def test_changes_are_told_by_kind() -> None:
+    old = Ingredients(recipe={"steps": 1}, data={"d": "1"}, source={"m": "1"}, upstream={}, torch="2.8", python="3.11")
+    new = old.model_copy(update={"recipe": {"steps": 2}, "source": {"m": "2"}, "torch": "2.9"})
+    assert new.changes(old) == ["recipe steps 1 -> 2", "code of m changed", "torch 2.8 -> 2.9"]
+    assert new.fingerprint != old.fingerprint
+    assert old.changes(old) == []

@@ -1,0 +1,107 @@
+"""Whole nights on real data: what trains, what is skipped and on whose word, what fails alone."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from registry.glance import champion, ready_versions
+from tests.flows.conftest import CLASSIFIER, GAN, Place
+
+pytestmark = pytest.mark.slow
+
+GAN_FILE, GAN_SMOKE = "zoo/generative/wgan_gp.py", '"smoke": WganGpRecipe('
+CLASSIFIER_FILE, CLASSIFIER_SMOKE = "zoo/recognition/digit_classifier.py", '"smoke": ClassifierRecipe('
+
+
+def test_second_night_skips_with_proof_and_one_number_retrains_one_entry(place: Place, tmp_path: Path) -> None:
+    first = place.night()
+    assert [first[entry]["done"] for entry in (CLASSIFIER, GAN)] == ["trained", "trained"]
+    assert first[CLASSIFIER]["value"] > 5 * first[CLASSIFIER]["floor"]
+    assert champion(place.settings, CLASSIFIER) is not None
+
+    before = os.times()
+    second = place.night()
+    spent = os.times()
+    assert second["imported"] == []
+    assert [second[entry]["done"] for entry in (CLASSIFIER, GAN)] == ["skipped", "skipped"]
+    assert second[CLASSIFIER]["version"] == 1
+    assert "version 1" in second[CLASSIFIER]["why"]
+    assert spent.children_user + spent.children_system - before.children_user - before.children_system < 3
+
+    place.edit(tmp_path / "source", GAN_FILE, GAN_SMOKE, f"{GAN_SMOKE}seed=1, ")
+    third = place.night()
+    assert (third[CLASSIFIER]["done"], third[GAN]["done"]) == ("skipped", "trained")
+    assert [version.number for version in ready_versions(place.settings, GAN)] == [1, 2]
+    assert third[GAN]["verdict"] in ("PROMOTE", "HOLD", "REJECT")
+
+    again = place.night(only=CLASSIFIER, force=True)
+    assert again[CLASSIFIER]["done"] == "reproduced", again
+    assert len(ready_versions(place.settings, CLASSIFIER)) == 1
+
+
+def test_upstream_change_retrains_what_needs_it_and_the_champion_is_scored_anew(place: Place, tmp_path: Path) -> None:
+    place.night()
+    place.edit(tmp_path / "source", CLASSIFIER_FILE, CLASSIFIER_SMOKE, f"{CLASSIFIER_SMOKE}seed=1, ")
+    second = place.night()
+    assert (second[CLASSIFIER]["done"], second[GAN]["done"]) == ("trained", "trained")
+    old, new = ready_versions(place.settings, GAN)
+    assert old.protocol != new.protocol  # another classifier is another feature space
+    assert new.verdict is not None
+    assert new.verdict["protocol"] == new.protocol
+    assert new.verdict["champion"] in (None, old.number)
+
+
+def test_diverged_entry_fails_with_its_step_and_blocks_what_needs_it(place: Place, tmp_path: Path) -> None:
+    place.edit(tmp_path / "source", CLASSIFIER_FILE, CLASSIFIER_SMOKE, f"{CLASSIFIER_SMOKE}learning_rate=1e30, ")
+    outcomes = place.night()
+    assert outcomes[CLASSIFIER]["done"] == "failed"
+    assert "at step" in outcomes[CLASSIFIER]["why"]
+    assert outcomes[GAN]["done"] == "blocked"
+    assert CLASSIFIER in outcomes[GAN]["why"]
+    assert ready_versions(place.settings) == ()
+
+
+def test_metric_that_is_not_a_number_is_never_registered(place: Place, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    broken = "def aggregate(self, *_):\n        return {m.name: float('nan') for m in self.metrics}\n\n    def counted"
+    place.edit(source, "zoo/evaluation/recognition.py", "def aggregate", broken)
+    failed = place.night(only=CLASSIFIER)[CLASSIFIER]
+    assert failed["done"] == "failed"
+    assert "expected a finite value" in failed["why"]
+    assert ready_versions(place.settings) == ()
+
+
+def test_flipped_byte_in_the_data_stops_the_night_by_name(place: Place) -> None:
+    images = place.settings.datasets / "digits" / "train-images-idx3-ubyte"
+    damaged = bytearray(images.read_bytes())
+    damaged[1000] ^= 1
+    images.chmod(0o644)
+    images.unlink()  # it may share its bytes with DVC's cache
+    images.write_bytes(damaged)
+    outcomes = place.night()
+    for entry in (CLASSIFIER, GAN):
+        assert outcomes[entry]["done"] == "failed"
+        assert images.name in outcomes[entry]["why"]
+    assert not list(place.settings.runs.rglob("checkpoints"))
+
+
+def test_lost_registry_and_dead_prefect_lose_nothing(bare: Place) -> None:
+    bare.prefect = "http://127.0.0.1:9/api"
+    database = bare.settings.home / "mlflow.db"
+    database.chmod(0o444)
+    undelivered = bare.night(only=CLASSIFIER)[CLASSIFIER]
+    assert undelivered["done"] == "undelivered", undelivered
+    database.chmod(0o644)
+    delivered = bare.night(only=CLASSIFIER)[CLASSIFIER]
+    assert (delivered["done"], delivered["version"]) == ("delivered", 1)
+
+
+def test_missing_data_blocks_and_says_what_to_do(bare: Place) -> None:
+    (bare.project / "datasets.dvc").unlink()
+    started = time.monotonic()
+    outcomes = bare.night()
+    assert {outcomes[entry]["done"] for entry in (CLASSIFIER, GAN)} == {"blocked"}
+    assert "zoo data make" in outcomes[CLASSIFIER]["why"]
+    assert time.monotonic() - started < 60

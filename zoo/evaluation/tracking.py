@@ -48,7 +48,7 @@ def overlap(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "n 4"]) -> Float[n
     intersection = sides.clip(0).prod(axis=1)
     union = a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - intersection
     share = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-    return share.clip(0, 1)  # (left + width) - left is not width to the last bit
+    return np.asarray(share.clip(0, 1))  # (left + width) - left is not width to the last bit
 
 
 def centre_error(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:

@@ -86,7 +86,7 @@ def test_parameters_of_the_papers_network():
     )
     assert convolutions == 2_332_704
     network = SiamFC(PAPER.channels, kernel=PAPER.kernel, stride=PAPER.stride)
-    expected = convolutions + 2 * (96 + 256 + 384 + 384) + 256 + 1  # and the b of equation 2
+    expected = convolutions + 2 * (96 + 256 + 384 + 384) + 256 + 1  # and the b of section 3.1
     assert sum(parameter.numel() for parameter in network.parameters()) == expected == 2_335_201
 
 

@@ -2,6 +2,8 @@
 
     zoo train siamfc.collage-track --recipe mini
 
+80 s of one core, success AUC 0.605 +- 0.026 on collage-track (three seeds; 0.169 if the first box never moves).
+
 Bertinetto, Valmadre, Henriques, Vedaldi, Torr, "Fully-Convolutional Siamese Networks for Object Tracking", ECCV 2016
 workshops, arXiv 1606.09549 ("paper" below); "code" is the authors' release, github.com/bertinetto/siamese-fc.
 
@@ -30,7 +32,7 @@ from zoo.tasks import Box, Frame
 from zoo.training import Updater
 
 CACHED_BYTES = 2**30  # of decoded frames; a data set that fits is decoded once
-UPSAMPLING = 16  # response samples per cell; paper, section 4.1: 17 x 17 to 272 x 272
+UPSAMPLING = 16  # response samples per cell; paper, section 5.1: 17 x 17 to 272 x 272
 SMALLEST, LARGEST = 0.2, 5.0  # times the first size; code, tracker.m: "arbitrary scale saturation"
 
 
@@ -44,9 +46,11 @@ class SiamFCRecipe(Recipe):
     exemplar_size: int = Field(127, description="pixels; section 3.1")
     search_size: int = Field(255, description="pixels; section 3.1")
 
-    # Training: sections 3.1 and 4.2
+    # Training: sections 3.2 and 5.1
     max_gap: int = Field(100, ge=1, description="frames between exemplar and search (T); code: frameRange")
-    radius: float = Field(16, description="pixels of the search image that still count as the object (R); equation 4")
+    radius: float = Field(
+        16, description="pixels of the search image that still count as the object (R); code, experiment.m: rPos"
+    )
     learning_rate: float = Field(1e-2, gt=0, description="at first; falls geometrically")
     last_learning_rate: float = Field(1e-5, gt=0)
     momentum: float = Field(0.9, description="code: MatConvNet's default")
@@ -57,7 +61,7 @@ class SiamFCRecipe(Recipe):
         6, ge=0, description="grey levels, standard deviation per crop and colour; code: 0.1 of the colours' own"
     )
 
-    # Tracking: SiamFC-3s with the numbers of the code, tracker.m; the paper (section 4.2) names 1.025 and 0.35
+    # Tracking: SiamFC-3s with the numbers of the code, tracker.m; the paper (section 5.1) names 1.025 and 0.35
     scales: Literal[1, 3, 5] = 3
     scale_step: float = Field(1.0375, gt=1)
     scale_penalty: float = Field(0.9745, gt=0, le=1, description="factor on the response of any other scale")
@@ -92,7 +96,7 @@ def embedding(channels: Sequence[int], *, kernel: int, stride: int) -> nn.Sequen
     )
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # section 4.2 and MatConvNet: "improved Xavier"
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # section 5.1 and MatConvNet: "improved Xavier"
     return layers
 
 
@@ -105,7 +109,7 @@ def cross_correlation(
 
 
 class SiamFC(nn.Module):
-    """f(z, x) = scale * phi(z) star phi(x) + bias (equation 2)."""
+    """f(z, x) = scale * phi(z) star phi(x) + bias (section 3.1)."""
 
     def __init__(self, channels: Sequence[int], *, kernel: int, stride: int) -> None:
         super().__init__()
@@ -131,14 +135,14 @@ class SiamFC(nn.Module):
 
 
 def label_map(size: int, *, radius: float) -> Float32[Tensor, "size size"]:
-    """+1 within `radius` cells of the centre of the response, -1 elsewhere (equation 4)."""
+    """+1 within `radius` cells of the centre of the response, -1 elsewhere (section 3.2)."""
     offset = torch.arange(size) - (size - 1) / 2
     near = torch.hypot(offset[:, None], offset[None, :]) <= radius
     return near.float() * 2 - 1
 
 
 def balanced_logistic_loss(response: Float[Tensor, "n h w"], label: Float[Tensor, "h w"]) -> Float[Tensor, ""]:
-    """Mean of log(1 + exp(-y v)) (equations 1 and 3), positive and negative cells weighing one half each."""
+    """Mean of log(1 + exp(-y v)) (section 3.2), positive and negative cells weighing one half each."""
     loss = functional.softplus(-label * response.float())
     return (loss[:, label > 0].mean() + loss[:, label < 0].mean()) / 2
 
@@ -178,7 +182,7 @@ def as_images(crops: Sequence[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "n 3
 
 
 class Pairs:
-    """Exemplar and search image of one object, at most `max_gap` frames apart, both centred on it (section 3.1)."""
+    """Exemplar and search image of one object, at most `max_gap` frames apart, both centred on it (section 3.2)."""
 
     facts = Facts(channels=3)
 
@@ -284,7 +288,7 @@ class SiamFCTracker(nn.Module):
 
 
 class SiamFCLearner(Learner):
-    """Stochastic gradient descent on pairs (section 4.2)."""
+    """Stochastic gradient descent on pairs (section 5.1)."""
 
     label: Float[Tensor, "m m"]
 
@@ -380,7 +384,7 @@ FAMILY = Family(
                 scale_step=1.05,
             )
         ),
-        # 50 epochs of 50,000 pairs in batches of 8 (section 4.2), ImageNet VID converted to OTB's layout
+        # 50 epochs of 50,000 pairs in batches of 8 (section 5.1), ImageNet VID converted to OTB's layout
         "paper": SiamFCRecipe(dataset="imagenet-vid", scored_on="otb-2013", steps=312_500, batch_size=8),
     },
     learner=SiamFCLearner,

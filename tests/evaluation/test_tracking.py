@@ -1,0 +1,201 @@
+"""One-pass evaluation against hand-worked cases and a slow re-implementation of its definitions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.data.otb import open_otb
+from zoo.evaluation.scoring import Units
+from zoo.evaluation.tracking import (
+    FirstBox,
+    Success,
+    TrackingBenchmark,
+    centre_error,
+    one_pass,
+    overlap,
+)
+from zoo.tasks import Box
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A sequence of grey frames of one size, in memory."""
+
+    boxes: np.ndarray
+    name: str = "film"
+    frames: int = 0
+
+    def __len__(self) -> int:
+        return self.frames or len(self.boxes)
+
+    def frame(self, i: int) -> np.ndarray:
+        return np.full((40, 60, 3), i, np.uint8)
+
+
+class Told:
+    """A tracker that answers what it was told to."""
+
+    def __init__(self, boxes: np.ndarray) -> None:
+        self.answers = [Box(*row) for row in boxes.tolist()]
+
+    def start(self, _frame: np.ndarray, box: Box) -> None:
+        self.begun, self.coming = box, iter(self.answers)
+
+    def follow(self, _frame: np.ndarray) -> Box:
+        return next(self.coming)
+
+
+class Oracle(Told):
+    """Answers the truth of one film after the other."""
+
+    def __init__(self, films: list[Film]) -> None:
+        self.films = iter(films)
+
+    def start(self, frame: np.ndarray, box: Box) -> None:
+        super().__init__(next(self.films).boxes[1:])
+        super().start(frame, box)
+
+
+def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray:
+    return np.array(rows, dtype=np.float64)
+
+
+def units(overlaps: list[list[float]], errors: list[list[float]]) -> Units:
+    def column(values: list[list[float]]) -> np.ndarray:
+        return np.fromiter([np.array(row) for row in values], dtype=object, count=len(values))
+
+    return Units({"overlap": column(overlaps), "centre_error": column(errors)})
+
+
+def test_overlap_by_hand():
+    a = boxes((0, 0, 4, 4), (0, 0, 4, 4), (0, 0, 4, 4), (1, 2, 2, 1), (0, 0, 0, 0))
+    b = boxes((0, 0, 4, 4), (2, 0, 4, 4), (4, 0, 4, 4), (0, 0, 10, 10), (0, 0, 0, 0))
+    # 8 of 16 + 16 - 8 = 24 pixels; touching boxes share nothing; 2 of 100
+    assert overlap(a, b) == pytest.approx([1, 1 / 3, 0, 0.02, 0])
+
+
+def test_centre_error_by_hand():
+    assert centre_error(boxes((0, 0, 2, 2), (5, 5, 1, 1)), boxes((3, 4, 2, 2), (4, 4, 3, 3))) == pytest.approx([5, 0])
+
+
+def test_a_curve_by_hand():
+    # 1 exceeds 0, 0.05 ... 0.95: 20 thresholds of 21; 0.5 exceeds 0 ... 0.45: 10; 0.26 exceeds 0 ... 0.25: 6; 0 none
+    score = Success().aggregate(units([[1.0, 0.5, 0.26, 0.0]], [[0.0, 20.0, 20.001, 300.0]]))
+    assert score["success_auc"] == pytest.approx((20 + 10 + 6 + 0) / 4 / 21)
+    assert score["precision_20px"] == 0.5  # 20 px is still near
+    assert score["success_rate_50"] == 0.25  # 0.5 does not exceed 0.5
+
+
+def test_sequences_weigh_alike_however_long():
+    score = Success().aggregate(units([[1.0], [0.0, 0.0, 0.0]], [[0.0], [99.0, 99.0, 99.0]]))
+    assert score["success_auc"] == pytest.approx(20 / 21 / 2)
+    assert score["precision_20px"] == 0.5
+
+
+def test_a_sequence_counted_twice_is_a_sequence_repeated():
+    overlaps, errors = [[0.3, 0.9], [0.7], [0.1]], [[3.0, 30.0], [19.0], [50.0]]
+    counted = Success().aggregate(units(overlaps, errors), np.array([2, 1, 0]))
+    repeated = units([overlaps[0], overlaps[0], overlaps[1]], [errors[0], errors[0], errors[1]])
+    assert counted == pytest.approx(Success().aggregate(repeated))
+
+
+coordinates = st.tuples(*[st.floats(-20, 20)] * 2, *[st.floats(0.5, 20)] * 2)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=8))
+def test_agrees_with_the_definitions_written_out(pairs):
+    """got10k toolkit 0.1.3, `metrics.py` and `experiments/otb.py`, a box and a threshold at a time."""
+    exceeded = near = 0
+    for (ax, ay, aw, ah), (bx, by, bw, bh) in pairs:
+        shared = max(0.0, min(ax + aw, bx + bw) - max(ax, bx)) * max(0.0, min(ay + ah, by + bh) - max(ay, by))
+        share = shared / (aw * ah + bw * bh - shared)
+        exceeded += sum(share > threshold for threshold in np.linspace(0, 1, 21))
+        dx, dy = (ax + (aw - 1) / 2) - (bx + (bw - 1) / 2), (ay + (ah - 1) / 2) - (by + (bh - 1) / 2)
+        near += (dx**2 + dy**2) ** 0.5 <= 20
+    a, b = boxes(*(a for a, _ in pairs)), boxes(*(b for _, b in pairs))
+    score = Success().aggregate(units([overlap(a, b).tolist()], [centre_error(a, b).tolist()]))
+    # a share that rounds onto a threshold may fall on either side of it, once
+    assert score["success_auc"] == pytest.approx(exceeded / len(pairs) / 21, abs=1.01 / 21 / len(pairs))
+    assert score["precision_20px"] == pytest.approx(near / len(pairs))
+
+
+def test_the_perfect_tracker_scores_20_of_21():
+    """No overlap exceeds the last threshold, 1; and that is exactly the highest value the metric may take."""
+    films = [Film(boxes(*[(i, i, 7.3, 11.1) for i in range(n)]), str(n)) for n in (3, 5, 11)]
+    benchmark = TrackingBenchmark("films", films)
+    score = benchmark.scoring.aggregate(benchmark.evaluate(Oracle(films)))
+    assert score == {"success_auc": 20 / 21, "precision_20px": 1.0, "success_rate_50": 1.0}
+    for metric in benchmark.scoring.metrics:
+        assert metric.check(score[metric.name]) == metric.highest
+
+
+def test_one_pass_starts_once_and_scores_only_frames_whose_truth_has_area():
+    truth = boxes((9, 9, 0, 0), (10, 10, 4, 4), (10, 10, 4, 4), (0, 0, 0, 0), (12, 10, 4, 4))
+    film = Film(truth, frames=9)  # fewer boxes than frames: the rest is not looked at
+    tracker = Told(boxes((10, 10, 4, 4), (50, 50, 4, 4), (14, 10, 4, 4)))
+    measured = TrackingBenchmark("films", [film]).evaluate(tracker)
+    assert tracker.begun == Box(10, 10, 4, 4)
+    assert next(tracker.coming, None) is None
+    assert measured.rows["overlap"][0] == pytest.approx([1, 1, 1 / 3])  # the start counts, the empty box does not
+    assert measured.rows["centre_error"][0] == pytest.approx([0, 0, 2])
+
+
+def test_the_clock_counts_every_followed_frame_and_stays_out_of_the_units():
+    film = Film(boxes(*[(i, 0, 4, 4) for i in range(5)]))
+    assert (one_pass(FirstBox(), film).seconds >= 0).sum() == 4
+    assert set(TrackingBenchmark("films", [film]).evaluate(FirstBox()).rows) == {"sequence", "overlap", "centre_error"}
+
+
+def test_the_floor_never_moves():
+    film = Film(boxes((0, 0, 4, 4), (2, 0, 4, 4), (40, 0, 4, 4)))
+    benchmark = TrackingBenchmark("films", [film])
+    name, floor = benchmark.floor()
+    assert name == "first box, never moved"
+    assert benchmark.evaluate(floor).rows["overlap"][0] == pytest.approx([1, 1 / 3, 0])
+    assert benchmark.protocol == "films-test/ope@1"
+
+
+def test_units_survive_parquet(tmp_path: Path):
+    films = [Film(boxes(*[(i, 0, 4, 4) for i in range(n)]), str(n)) for n in (3, 3)]  # of one length: still ragged
+    benchmark = TrackingBenchmark("films", films)
+    measured = benchmark.evaluate(FirstBox())
+    measured.write(tmp_path / "units.parquet")
+    again = Units.read(tmp_path / "units.parquet")
+    assert benchmark.scoring.aggregate(again) == benchmark.scoring.aggregate(measured)
+    assert again.rows["sequence"].tolist() == ["3", "3"]
+
+
+@pytest.mark.parametrize(
+    ("film", "tracker", "told"),
+    [
+        (Film(boxes((1, 1, 0, 0), (2, 2, 0, 5))), FirstBox(), "a box with area"),
+        (Film(boxes((1, 1, 2, 2), (1, 1, 2, 2))), Told(boxes((np.nan, 0, 1, 1))), "film, frame 1: expected a finite"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(film, tracker, told):
+    with pytest.raises(ValueError, match=told):
+        one_pass(tracker, film)
+
+
+def test_pictures_show_curves_and_boxes():
+    film = Film(boxes(*[(3 * i, 5, 20, 20) for i in range(9)]))
+    pictures = TrackingBenchmark("films", [film]).pictures(FirstBox())
+    assert set(pictures) == {"curves", "track-film"}
+    for picture in pictures.values():
+        assert picture.dtype == np.uint8
+        assert picture.shape[2] == 3
+    assert (pictures["track-film"] == (230, 0, 0)).all(axis=2).any()  # prediction red
+
+
+@pytest.mark.shared_data
+def test_the_floor_on_real_sequences(shared_data: Path):
+    videos = open_otb(shared_data / "tracking_otb")
+    benchmark = TrackingBenchmark("otb", videos)
+    measured = benchmark.evaluate(FirstBox())
+    assert [len(row) for row in measured.rows["overlap"]] == [120, 113]
+    score = benchmark.scoring.aggregate(measured)
+    assert 0.05 < score["success_auc"] < 0.5  # both objects walk away

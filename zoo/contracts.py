@@ -88,7 +88,7 @@ class Learner(nn.Module, ABC):
         Its `state_dict()` is what `weights.safetensors` holds; it shares memory with the learner.
         """
 
-    def begin(self, inputs: "Inputs") -> None:  # noqa: B027 - most families begin with chance alone
+    def begin(self, inputs: "Inputs") -> None:
         """Fetch what a new run starts from (published weights); not called on a resumed or loaded learner.
 
         Raises:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.artifact import sha256_of
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.segmentation import VOID, open_segmentation
 from zoo.evaluation.segmentation import SegmentationBenchmark
 from zoo.training import Updater, shuffled

@@ -88,6 +88,13 @@ class Learner(nn.Module, ABC):
         Its `state_dict()` is what `weights.safetensors` holds; it shares memory with the learner.
         """
 
+    def begin(self, inputs: "Inputs") -> None:
+        """Fetch what a new run starts from (published weights); not called on a resumed or loaded learner.
+
+        Raises:
+            ValueError: it is not there or not what it should be; the message says how to get it.
+        """
+
     def pictures(self) -> Mapping[str, Picture]:
         """What a person would look at besides the benchmark's pictures (first-layer filters, ...)."""
         return {}

@@ -86,6 +86,8 @@ def train(
     checkpoints = Checkpoints(folder / "checkpoints")
     curves = Curves(folder / "curves.jsonl")
     done, before = _resume(checkpoints, learner, placement)
+    if not done:
+        learner.begin(inputs)
     curves.rewind(done)
 
     learner.train()

@@ -67,7 +67,7 @@ def test_it_shows_the_credentials_that_the_client_would(
     shown = []
 
     class Doorkeeper(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+        def do_GET(self) -> None:
             shown.append(self.headers["Authorization"])
             self.send_error(403)
 

@@ -35,6 +35,7 @@ app.command("train")(models.train)
 app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)
 app.command("leaderboard")(registered.leaderboard)
+app.command("versions")(registered.versions)
 app.command("pull")(registered.pull)
 app.add_typer(data.app, name="data")
 

@@ -1,32 +1,43 @@
 """`zoo train` and `zoo evaluate`: one model by hand, outside the night."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.output import JSON, print_table, talk
+from registry.settings import settings
+
+if TYPE_CHECKING:
+    from zoo.artifact import Record
 
 
 def train(
     name: Annotated[str, typer.Argument(metavar="FAMILY", help="A family of `zoo list`.")],
-    recipe: Annotated[str, typer.Option(help="Which of its recipes.")] = "mini",
+    recipe: Annotated[str, typer.Option(help="Which of its recipes (`zoo show FAMILY`).")] = "mini",
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe (repeat).")
     ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Train and score one model in a run folder of its own; it is not registered (the night does that).
+    """Train and score one model; it is not registered (the night does that).
 
-    Run it again and it goes on from its last checkpoint, or shows what it has.
+    Stopped, the same command goes on from the last checkpoint; done, it shows what there is.
 
     Examples: [bold]zoo train fcn8s[/bold] · [bold]zoo train wgan-gp --recipe smoke --set seed=1 --set steps=500[/bold]
     """
+    from cli.watch import Watch
     from flows.single import train_one
+    from zoo.artifact import read_record
 
-    outcome = train_one(name, recipe, _parsed(changes or []), watch=not as_json)
-    _print(outcome, as_json=as_json)
-    talk(f"model: {outcome['folder']}")
+    with Watch() as watch:
+        folder = train_one(name, recipe, _parsed(changes or []), settings=settings(), say=watch.say)
+    record = read_record(folder)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), **record.model_dump(mode="json")}, indent=2))
+        return
+    print_table(_rows(record, "floor", record.floor.metrics), title=_title(record))
+    talk(f"{record.floor.name} is the floor. The model is in {folder}; pictures in {folder / 'pictures'}.")
 
 
 def evaluate(
@@ -35,27 +46,34 @@ def evaluate(
 ) -> None:
     """Score a model again, now, under the protocol it was registered with, and compare.
 
-    Exits 1 where a metric differs from the recorded one.
+    Exits 1 where a metric is not the recorded one.
 
     Examples: [bold]zoo evaluate ./siamfc[/bold] · [bold]zoo evaluate fcn8s.collage-seg@champion[/bold]
     """
+    from cli.watch import Watch
     from flows.single import evaluate_again
 
-    outcome = evaluate_again(model)
-    _print(outcome, as_json=as_json)
-    if not outcome["same"]:
+    with Watch() as watch:
+        again = evaluate_again(model, settings=settings(), say=watch.say)
+    if as_json:
+        recorded = again.record.score.metrics
+        typer.echo(json.dumps({"same": again.same, "recorded": recorded, "now": again.metrics}, indent=2))
+    else:
+        print_table(_rows(again.record, "now", again.metrics), title=_title(again.record))
+    if not again.same:
         raise ValueError(
-            f"{model}: the metrics of today are not the recorded ones. The data, the feature network, the "
-            "code or torch changed since; `zoo data verify` and the record in record.json tell which."
+            f"{model}: expected the recorded metrics, got others. Data, code, torch or the feature network changed "
+            "since: `zoo data verify` checks the first, record.json in the model tells the rest."
         )
 
 
-def _print(outcome: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(outcome, indent=2))
-        return
-    typer.echo(f"{outcome['entry']}  {outcome['protocol']}")
-    print_table(outcome["metrics"])
+def _title(record: "Record") -> str:
+    return f"{record.entry}  {record.protocol}  data {record.scored_digest[:8]}"
+
+
+def _rows(record: "Record", other: str, values: dict[str, float]) -> list[dict[str, Any]]:
+    """A row per metric: the recorded value, and another one beside it."""
+    return [{"metric": key, "value": value, other: values[key]} for key, value in record.score.metrics.items()]
 
 
 def _parsed(changes: list[str]) -> dict[str, object]:

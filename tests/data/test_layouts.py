@@ -8,16 +8,18 @@ from zoo.data.layouts import examine
 
 
 def test_made_data_sets_are_accepted(made_data: Path) -> None:
-    assert examine(made_data / "digits") == "MNIST: 1500 train, 297 test pictures"
-    assert examine(made_data / "collage-seg") == "labelled pictures: 400 train, 100 val, 9 classes"
-    assert examine(made_data / "collage-track") == "OTB: 24 train, 16 test sequences"
+    assert examine(made_data / "digits") == "pictures with one label each: 1500 train, 297 test"
+    assert examine(made_data / "collage-seg") == "pictures labelled by pixel: 400 train, 100 val, 9 classes"
+    assert examine(made_data / "collage-track") == "sequences of one tracked object: 24 train, 16 test"
 
 
 @pytest.mark.shared_data
 def test_real_data_sets_are_accepted(shared_data: Path) -> None:
-    assert examine(shared_data / "generation_mnist") == "MNIST: 20000 train, 5000 test pictures"
-    assert examine(shared_data / "segmentation_camvid") == "labelled pictures: 40 train, 9 val, 11 classes"
-    assert examine(shared_data / "tracking_otb") == "OTB: 2 test sequences"
+    assert examine(shared_data / "generation_mnist") == "pictures with one label each: 20000 train, 5000 test"
+    assert examine(shared_data / "segmentation_camvid") == "pictures labelled by pixel: 40 train, 9 val, 11 classes"
+    assert examine(shared_data / "tracking_otb") == "sequences of one tracked object: 2 test"
+    with pytest.raises(ValueError, match=r"expected data_batch_\*\.bin"):  # a test batch alone
+        examine(shared_data / "generation_cifar10")
     assert examine(shared_data / "superres") is None
 
 

@@ -1,6 +1,7 @@
 """Data versions with the real DVC: what is recorded stays recorded, and damage anywhere is named."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,11 +37,13 @@ def own(tmp_path: Path) -> Path:
 
 
 def flip(path: Path) -> None:
-    """Change one bit in the middle of a file (DVC's cache is read-only)."""
-    data = bytearray(path.read_bytes())
+    """Change one bit in the middle of a file, as a failing disk does: no time stamp tells (DVC goes by those)."""
+    data, before = bytearray(path.read_bytes()), path.stat()
     data[len(data) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(data)
+    path.chmod(before.st_mode)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def cached(name: str, file: str, here: Settings) -> Path:
@@ -199,7 +202,7 @@ def test_a_damaged_data_set_is_not_added(here: Settings, tmp_path: Path) -> None
 
 @pytest.mark.shared_data
 def test_real_sequences_are_added(here: Settings, shared_data: Path) -> None:
-    assert versions.add("otb", shared_data / "tracking_otb", here) == "OTB: 2 test sequences"
+    assert versions.add("otb", shared_data / "tracking_otb", here) == "sequences of one tracked object: 2 test"
     flip(here.datasets / "otb" / "DragonBaby" / "img" / "0113.jpg")
     with pytest.raises(ValueError, match=r"changed: DragonBaby/img/0113\.jpg"):
         versions.verify("otb", here)

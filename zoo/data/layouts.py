@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.data.mnist import open_mnist
+from zoo.data.labelled import open_labelled
 from zoo.data.otb import open_otb
 from zoo.data.segmentation import open_segmentation
 
@@ -13,8 +13,8 @@ def examine(folder: Path) -> str | None:
     Raises:
         ValueError: the layout is known, and something in it is missing or damaged.
     """
-    if _any(folder, "*-ubyte", "*-ubyte.gz", "*/*-ubyte*", "*/*/*-ubyte*"):
-        return _examine_mnist(folder)
+    if _any(folder, "*-ubyte", "*-ubyte.gz", "*/*-ubyte*", "*/*/*-ubyte*", "*_batch*.bin", "*/*_batch*.bin"):
+        return _examine_labelled(folder)
     if _any(folder, "*/groundtruth_rect*.txt", "*/*/groundtruth_rect*.txt"):
         return _examine_otb(folder)
     if _any(folder, "JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"):
@@ -26,9 +26,9 @@ def _any(folder: Path, *patterns: str) -> bool:
     return any(path for pattern in patterns for path in folder.glob(pattern))
 
 
-def _examine_mnist(folder: Path) -> str:
-    counts = {split: len(open_mnist(folder, split)[1]) for split in ("train", "test")}
-    return f"MNIST: {_said(counts)} pictures"
+def _examine_labelled(folder: Path) -> str:
+    counts = {split: len(open_labelled(folder, split).labels) for split in ("train", "test")}
+    return f"pictures with one label each: {_said(counts)}"
 
 
 def _examine_otb(folder: Path) -> str:
@@ -40,7 +40,7 @@ def _examine_otb(folder: Path) -> str:
             for i in range(len(sequence)):
                 sequence.frame(i)
         counts[split] = len(sequences)
-    return f"OTB: {_said(counts)} sequences"
+    return f"sequences of one tracked object: {_said(counts)}"
 
 
 def _examine_segmentation(folder: Path) -> str:
@@ -50,7 +50,7 @@ def _examine_segmentation(folder: Path) -> str:
         for i in range(len(pictures)):
             pictures[i]
         counts[split] = len(pictures)
-    return f"labelled pictures: {_said(counts)}, {len(pictures.classes)} classes"
+    return f"pictures labelled by pixel: {_said(counts)}, {len(pictures.classes)} classes"
 
 
 def _said(counts: dict[str, int]) -> str:

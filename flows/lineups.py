@@ -13,7 +13,7 @@ class Slot(NamedTuple):
 LINEUPS: dict[str, tuple[Slot, ...]] = {
     # Seconds each: shows that the house stands.
     "quick": (
-        Slot("digit-classifier", "smoke"),
+        Slot("digit-classifier", "mini"),
         Slot("fcn8s", "smoke"),
         Slot("siamfc", "smoke"),
         Slot("wgan-gp", "smoke"),

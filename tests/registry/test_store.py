@@ -130,6 +130,24 @@ def test_another_making_of_an_unfinished_training_replaces_it(settings: Settings
     again = store.register(folder, settings)
     assert again.manifest == manifest != first.manifest
     assert [v.source for v in glance.all_versions(settings)] == [again.source]
+    client = store.connect(settings)
+    experiment = client.get_experiment_by_name(PROTOCOL).experiment_id
+    assert [model.model_id for model in client.search_logged_models([experiment])] == [again.model_id]
+
+
+def test_what_arrived_is_read_back(settings: Settings, make_model: Making) -> None:
+    """A half-registered model with damage in the store: bytes are sent again, a stray file is named."""
+    folder = make_model()
+    there = store.fetch(store.register(folder, settings), settings, Path())
+    store.connect(settings).delete_model_version_tag(ENTRY, "1", glance.READY)
+    (there / "weights.safetensors").write_bytes(b"half")
+    (there / "stray").touch()
+    with pytest.raises(ValueError, match="not in the manifest: stray"):
+        store.register(folder, settings)
+    assert glance.ready_versions(settings) == ()
+    (there / "stray").unlink()
+    assert store.register(folder, settings).number == 1
+    assert verify(there) == verify(folder)
 
 
 def test_sweep_removes_what_nobody_finishes(settings: Settings, make_model: Making) -> None:

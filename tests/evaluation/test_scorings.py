@@ -1,0 +1,25 @@
+"""A protocol finds the scoring that made its number, and no other."""
+
+import pytest
+
+from zoo.evaluation.scorings import SCORINGS, scoring
+
+
+@pytest.mark.parametrize(
+    ("protocol", "identity"),
+    [
+        ("collage-seg-val/miou@1", "miou@1"),
+        ("otb-test/ope@1", "ope@1"),
+        ("digits-test/accuracy@1", "accuracy@1"),
+        ("digits-train/digit-classifier-fid@1:digit-classifier-0123abcd-n2000", "digit-classifier-fid@1"),
+    ],
+)
+def test_by_id(protocol: str, identity: str) -> None:
+    assert scoring(protocol).id == identity
+    assert identity.rpartition("-")[2] in SCORINGS
+
+
+@pytest.mark.parametrize("protocol", ["collage-seg-val/miou@2", "collage-seg-val", "", "x/@1"])
+def test_an_unknown_counting_is_refused(protocol: str) -> None:
+    with pytest.raises(ValueError, match="expected its scoring to be one of"):
+        scoring(protocol)

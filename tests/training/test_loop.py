@@ -1,6 +1,7 @@
 """The loop: exact resume, checkpoints that survive, losses that are watched, placement that is recorded."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,20 @@ def equal(a: Learner, b: Learner) -> bool:
 def curve(folder: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "time"} for line in lines]
+
+
+def test_a_run_begins_once_however_often_it_is_resumed(tmp_path: Path) -> None:
+    begun: list[Path] = []
+
+    class Published(Noisy):
+        def begin(self, inputs: Inputs) -> None:
+            begun.append(inputs.datasets)
+
+    of = replace(family(), learner=Published)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, of, stop_after=100)
+    run(tmp_path, of)
+    assert begun == [tmp_path]
 
 
 def test_resuming_is_bit_exact(tmp_path: Path) -> None:

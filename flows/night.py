@@ -40,11 +40,14 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
 
     Raises:
         ValueError: another night is at work here; no such family, recipe or entry.
-        ConnectionError: the tracking server does not answer, so that nobody knows what there is to do.
     """
     started = datetime.now(UTC)
     with held(settings.home / "night.lock", what="a night"):
-        decisions = plan(slots, settings=settings, only=only, force=force)
+        try:
+            decisions = plan(slots, settings=settings, only=only, force=force)
+        except ConnectionError as error:
+            say("", Event(kind="warning", text=f"{error} Tonight's models stay in {settings.runs} until it does."))
+            decisions = plan(slots, settings=settings, only=only, force=force, offline=True)
         folder = settings.home / "nights" / f"{started:%Y-%m-%dT%H%M%S}"
         folder.mkdir(parents=True, exist_ok=True)
         outcomes = _Night(settings, decisions, folder, say).run()

@@ -5,7 +5,7 @@ been loaded.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -70,13 +70,16 @@ def run_folder(settings: Settings, entry: str, fingerprint: str) -> Path:
     return settings.runs / entry / fingerprint[:16]
 
 
-def plan(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bool = False) -> tuple[Decision, ...]:
+def plan(
+    slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bool = False, offline: bool = False
+) -> tuple[Decision, ...]:
     """A decision for each entry of a line-up, upstream entries first.
 
     Args:
         slots: the line-up.
         only: a pattern of entries (`fcn*`); what those need is decided on too. Empty: all.
         force: train what `only` matches although nothing changed, and compare with the version there is.
+        offline: decide from the run folders alone, because the registry does not answer.
 
     Raises:
         ValueError: no such family, recipe or entry; two slots of one entry; entries that need each other.
@@ -87,7 +90,7 @@ def plan(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bo
     chosen = [entry for entry in entries if not only or fnmatch(entry, only)]
     if not chosen:
         raise ValueError(f"no entry of this line-up matches {only!r}; it has: {', '.join(entries)}.")
-    planner = _Planner(settings, described, entries)
+    planner = _Planner(settings, described, entries, () if offline else ready_versions(settings))
     for entry in chosen:
         planner.decide(entry, awaited=())
     forced = chosen if force else []
@@ -97,14 +100,19 @@ def plan(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bo
 class _Planner:
     """Decides entry by entry, what an entry needs before itself."""
 
-    def __init__(self, settings: Settings, described: Mapping[str, Description], entries: Mapping[str, Slot]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        described: Mapping[str, Description],
+        entries: Mapping[str, Slot],
+        ready: Iterable[Version],
+    ) -> None:
         self.settings = settings
         self.described = described
         self.entries = entries
         self.decisions: dict[str, Decision] = {}
-        self.unsettled = {str(version) for version in unsettled(settings)}
         self.ready: dict[str, list[Version]] = {}
-        for version in ready_versions(settings):
+        for version in ready:
             self.ready.setdefault(version.entry, []).append(version)
 
     def decide(self, entry: str, *, awaited: tuple[str, ...]) -> Decision:
@@ -163,7 +171,7 @@ class _Planner:
         versions = self.ready.get(entry, [])
         proof = next((version for version in versions if version.fingerprint == made.fingerprint), None)
         folder = run_folder(self.settings, entry, made.fingerprint)
-        if proof and str(proof) in self.unsettled:
+        if proof and proof in unsettled(self.settings):
             return "judge", f"version {proof.number} is registered, but the gate has not finished with it", proof
         if proof:
             return "skip", f"version {proof.number} has this fingerprint ({made.fingerprint[:12]})", proof

@@ -89,13 +89,17 @@ def test_flipped_byte_in_the_data_stops_the_night_by_name(place: Place) -> None:
 
 def test_lost_registry_and_dead_prefect_lose_nothing(bare: Place) -> None:
     bare.prefect = "http://127.0.0.1:9/api"
-    database = bare.settings.home / "mlflow.db"
-    database.chmod(0o444)
-    undelivered = bare.night(only=CLASSIFIER)[CLASSIFIER]
-    assert undelivered["done"] == "undelivered", undelivered
-    database.chmod(0o644)
-    delivered = bare.night(only=CLASSIFIER)[CLASSIFIER]
-    assert (delivered["done"], delivered["version"]) == ("delivered", 1)
+    bare.changes = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    kept = bare.night()
+    assert [kept[entry]["done"] for entry in (CLASSIFIER, GAN)] == ["undelivered", "undelivered"]
+    trained = {path: path.stat().st_mtime_ns for path in bare.settings.runs.rglob("weights.safetensors")}
+    assert len(trained) == 2
+
+    bare.changes = {}
+    delivered = bare.night()
+    assert [delivered[entry]["done"] for entry in (CLASSIFIER, GAN)] == ["delivered", "delivered"]
+    assert [delivered[entry]["version"] for entry in (CLASSIFIER, GAN)] == [1, 1]
+    assert trained == {path: path.stat().st_mtime_ns for path in bare.settings.runs.rglob("weights.safetensors")}
 
 
 def test_missing_data_blocks_and_says_what_to_do(bare: Place) -> None:

@@ -98,6 +98,7 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     save_file({name: value.cpu().contiguous().clone() for name, value in weights.items()}, building / WEIGHTS)
     seal(building)
     _appear(building, folder / "model")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # nothing goes on from them any more
 
 
 def rescore(job: Job, model: Path, out: Path) -> None:

@@ -74,6 +74,7 @@ class _Night:
         if todo:
             self.workers = Workers(self.say)
             self._conduct(todo)
+            self._sweep()
         return tuple(self.outcomes.get(decision.entry) or self._untouched(decision) for decision in self.decisions)
 
     def _conduct(self, todo: Sequence[Decision]) -> None:
@@ -94,6 +95,16 @@ class _Night:
                 run(self.folder.name, works, log=self.folder / "prefect.log")
         except Exception as error:  # Prefect's own: what the works raise ends in their tasks
             self._warn(f"Prefect broke off ({error}); what was trained is kept. Start the night again to go on.")
+
+    def _sweep(self) -> None:
+        """Remove what registrations left behind that were killed and never came back."""
+        from registry.store import sweep
+
+        try:
+            for left_behind in sweep(self.settings):
+                self._warn(f"removed from the registry: {left_behind}")
+        except ConnectionError:
+            pass  # what was to be registered has said so; the next night sweeps
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""

@@ -26,7 +26,6 @@ from typing import Literal
 
 from registry.settings import Settings
 from zoo.data import made
-from zoo.data.layouts import examine
 from zoo.durable import write_atomically
 
 Files = Mapping[str, str]
@@ -162,6 +161,8 @@ def add(name: str, path: Path, settings: Settings) -> str | None:
         raise ValueError(f"there is a data set {name!r} already. Choose another name, or delete datasets/{name} first.")
     if not path.is_dir():
         raise ValueError(f"expected the folder of a data set, got {path}, which is none.")
+    from zoo.data.layouts import examine  # with numpy and cv2, which a night that skips everything never needs
+
     words = examine(path)
     with _staging(name, settings) as staged:
         _copy(path, staged)

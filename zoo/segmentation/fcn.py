@@ -330,8 +330,8 @@ FCN32S = Family(
     name="fcn32s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, batch_size=8, width=8, crop=64),
-        "mini": _from_chance("collage-seg", steps=500, batch_size=8, width=16, crop=96),
+        "smoke": _from_chance("collage-seg", steps=100, batch_size=4, width=16, crop=96),
+        "mini": _from_chance("collage-seg", steps=900, batch_size=4, width=16, crop=96),
         # voc-fcn32s/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=100_000, batch_size=1, weights=VGG16),
     },
@@ -344,8 +344,8 @@ FCN16S = Family(
     name="fcn16s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, batch_size=8, width=8, crop=64),
-        "mini": _from_chance("collage-seg", steps=500, batch_size=8, width=16, crop=96),
+        "smoke": _from_chance("collage-seg", steps=100, batch_size=4, width=16, crop=96),
+        "mini": _from_chance("collage-seg", steps=900, batch_size=4, width=16, crop=96),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },
@@ -358,9 +358,9 @@ FCN8S = Family(
     name="fcn8s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, batch_size=8, width=8, crop=64),
-        "mini": _from_chance("collage-seg", steps=500, batch_size=8, width=16, crop=96),
-        "camvid": _from_chance("camvid", steps=250, batch_size=4, width=16, crop=224),
+        "smoke": _from_chance("collage-seg", steps=100, batch_size=4, width=16, crop=96),
+        "mini": _from_chance("collage-seg", steps=900, batch_size=4, width=16, crop=96),
+        "camvid": _from_chance("camvid", steps=300, batch_size=4, width=16, crop=224),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },

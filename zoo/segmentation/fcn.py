@@ -331,7 +331,7 @@ FCN32S = Family(
     name="fcn32s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, crop=96, dropout=0.0, light=0.15),
+        "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
         "mini": _from_chance("collage-seg", steps=900, crop=96),
         # voc-fcn32s/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=100_000, batch_size=1, weights=VGG16),
@@ -345,7 +345,7 @@ FCN16S = Family(
     name="fcn16s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, crop=96, dropout=0.0, light=0.15),
+        "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
         "mini": _from_chance("collage-seg", steps=900, crop=96),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
@@ -359,7 +359,7 @@ FCN8S = Family(
     name="fcn8s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, crop=96, dropout=0.0, light=0.15),
+        "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
         "mini": _from_chance("collage-seg", steps=900, crop=96),
         "camvid": _from_chance("camvid", steps=300, crop=224),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.

@@ -46,7 +46,7 @@ class FCNRecipe(Recipe):
     skip_scales: tuple[float, float] = Field((0.01, 0.0001), description="on pool4, pool3 (voc-fcn8s-atonce/net.py)")
     learning_rate: float = Field(1e-10, gt=0, description="for a loss summed over pixels (solver.prototxt)")
     momentum: float = Field(0.99, ge=0, lt=1, description="solver.prototxt")
-    weight_decay: float = Field(5e-4, ge=0, description="not on biases (section 4.3)")
+    weight_decay: float = Field(5e-4, ge=0, description="not on biases (solver.prototxt, net.py)")
     decay_power: float = Field(0.0, ge=0, description="of the rate's polynomial decay; 0: fixed (section 4.3)")
     crop: int | None = Field(
         None, ge=1, description="side of scaled, mirrored crops; none: whole pictures (section 4.3)"
@@ -295,22 +295,23 @@ PAPER = "Long, Shelhamer and Darrell, Fully convolutional networks for semantic 
 VGG16 = "vgg16-imagenet/vgg16-397923af.pth"
 
 
-def _from_chance(dataset: str, *, steps: int, batch_size: int, width: int, crop: int) -> FCNRecipe:
+def _from_chance(dataset: str, *, steps: int, crop: int, dropout: float = 0.5, light: float = 0.3) -> FCNRecipe:
     """A narrow network with batch normalisation; these numbers are ours, found on `collage-seg`."""
     return FCNRecipe(
         dataset=dataset,
         steps=steps,
-        batch_size=batch_size,
-        width=width,
-        head=8 * width,
+        batch_size=4,
+        width=16,
+        head=128,
         batch_norm=True,
+        dropout=dropout,
         skip_scales=(1.0, 1.0),
-        learning_rate=0.05 / (batch_size * crop**2),
+        learning_rate=0.05 / (4 * crop**2),
         momentum=0.9,
         weight_decay=0.0,
         decay_power=0.9,
         crop=crop,
-        light=0.3,
+        light=light,
     )
 
 
@@ -330,8 +331,8 @@ FCN32S = Family(
     name="fcn32s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, batch_size=8, width=8, crop=64),
-        "mini": _from_chance("collage-seg", steps=500, batch_size=8, width=16, crop=96),
+        "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
+        "mini": _from_chance("collage-seg", steps=900, crop=96),
         # voc-fcn32s/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=100_000, batch_size=1, weights=VGG16),
     },
@@ -344,8 +345,8 @@ FCN16S = Family(
     name="fcn16s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, batch_size=8, width=8, crop=64),
-        "mini": _from_chance("collage-seg", steps=500, batch_size=8, width=16, crop=96),
+        "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
+        "mini": _from_chance("collage-seg", steps=900, crop=96),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },
@@ -358,9 +359,9 @@ FCN8S = Family(
     name="fcn8s",
     paper=PAPER,
     recipes={
-        "smoke": _from_chance("collage-seg", steps=100, batch_size=8, width=8, crop=64),
-        "mini": _from_chance("collage-seg", steps=500, batch_size=8, width=16, crop=96),
-        "camvid": _from_chance("camvid", steps=250, batch_size=4, width=16, crop=224),
+        "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
+        "mini": _from_chance("collage-seg", steps=900, crop=96),
+        "camvid": _from_chance("camvid", steps=300, crop=224),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },

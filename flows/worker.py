@@ -56,7 +56,7 @@ def main() -> int:
             elif not (folder / "model").is_dir():
                 make(Job.read(folder), folder, say=say)
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        advice = "Out of memory: lower the recipe's batch_size, or give the night fewer slots (--slots)."
+        advice = "Out of memory: lower the recipe's batch_size, or train it alone (`zoo night --only ENTRY`)."
         return _failed(folder, error, f"{advice} ({error})")
     except ValueError as error:  # for users: the message says what to do
         return _failed(folder, error, str(error))

@@ -1,6 +1,9 @@
 """A classifier made of convolutions alone names the class of every pixel; skips from shallow layers sharpen it.
 
-    zoo train fcn8s --recipe mini
+    zoo train fcn8s --recipe mini     # 92 s of one core: mIoU 0.44 +- 0.02 (three seeds) on collage-seg; floor 0.08
+    zoo train fcn8s --recipe camvid   # 149 s: mIoU 0.22 (one seed), 40 frames learned, 9 scored; floor 0.03
+
+`smoke` (20 s) reaches 0.13 and 0.14 (two seeds). `paper` has never been run here: it needs a GPU, SBD and VGG-16.
 
 Differs from the paper: convolutions pad to keep their size and pooling rounds up, where the paper pads the picture by
 100 pixels and crops by an offset; the result is aligned with the picture at any size. FCN-16s and FCN-8s are trained at
@@ -296,7 +299,7 @@ VGG16 = "vgg16-imagenet/vgg16-397923af.pth"
 
 
 def _from_chance(dataset: str, *, steps: int, crop: int, dropout: float = 0.5, light: float = 0.3) -> FCNRecipe:
-    """A narrow network with batch normalisation; these numbers are ours, found on `collage-seg`."""
+    """A narrow network with batch normalisation; these numbers are ours, compared on collage-seg's val at seed 0."""
     return FCNRecipe(
         dataset=dataset,
         steps=steps,

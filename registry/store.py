@@ -246,8 +246,10 @@ def _tags(record: Record, identity: Identity, manifest: str, counted_by: Scoring
 
 
 def _finish(client: "MlflowClient", version: Version) -> None:
-    """End the run of a READY version, also where a kill left only that undone."""
+    """Link the logged model to its READY version and end its run, also where a kill left only that undone."""
     if client.get_run(version.run_id).info.status == "RUNNING":
+        link = [{"name": version.entry, "version": version.number}]  # as MLflow's own register_model leaves it
+        client.set_logged_model_tags(version.model_id, {"mlflow.modelVersions": json.dumps(link)})
         client.set_terminated(version.run_id)
 
 

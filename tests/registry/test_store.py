@@ -75,6 +75,8 @@ def test_the_models_table_ranks_by_metrics_tied_to_the_data(settings: Settings, 
     assert len(values) == 3
     assert {(m.dataset_name, m.dataset_digest) for model in best_first for m in model.metrics} == {("digits", "d" * 32)}
     assert {str(model.status) for model in best_first} == {"READY"}
+    linked = {model.tags["mlflow.modelVersions"] for model in best_first}  # the table's column Registered models
+    assert linked == {f'[{{"name": "{v.entry}", "version": {v.number}}}]' for v in glance.ready_versions(settings)}
 
 
 def test_registering_again_changes_nothing(settings: Settings, make_model: Making) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,28 +10,49 @@ import pytest
 
 from registry.glance import Version, all_versions
 from registry.pull import pull
-from tests.flows.conftest import Place
+from tests.flows.conftest import CLASSIFIER, GAN, Place
 from zoo.artifact import sha256_of
 
-KILLS = 10
+# What a killed night had last said, and how many seconds it then had at most: every phase of both entries is hit. A
+# night that has nothing more to say but registers and judges is hit at a random time after its start.
+MOMENTS = (
+    ("", 4.0),
+    (f"{CLASSIFIER}: training", 3.0),
+    (f"{CLASSIFIER}: evaluating", 0.5),
+    (f"{CLASSIFIER}: sealing", 3.0),
+    ("", 15.0),
+    (f"{GAN}: training", 8.0),
+    (f"{GAN}: training", 8.0),
+    (f"{GAN}: evaluating", 3.0),
+    (f"{GAN}: sealing", 4.0),
+    ("", 15.0),
+)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_ten_kills_change_nothing(bare: Place, prefect_server: str, tmp_path: Path) -> None:
     bare.prefect = prefect_server
-    alone = Place(tmp_path / "alone", prefect=prefect_server)
+    # Checkpoints every half second instead of every fifteen, so that there is something to resume from.
+    bare.edit(
+        tmp_path / "source",
+        "zoo/training/loop.py",
+        "checkpoint_seconds: float = 15.0",
+        "checkpoint_seconds: float = 0.5",
+    )
+    alone = Place(tmp_path / "alone", source=bare.source, prefect=prefect_server)
     shutil.copytree(bare.project, alone.project, symlinks=True)
-    started = time.monotonic()
     alone.night()
-    length = time.monotonic() - started
 
-    moments = random.Random(0)
-    for _ in range(KILLS):
-        night = bare.begin()
-        time.sleep(moments.uniform(0, length / 3))
-        night.kill()  # the night only: its workers have to notice by themselves
-        night.communicate()
+    chance = random.Random(0)
+    resumable = 0
+    for said, longest in MOMENTS:
+        with bare.begin() as night:
+            assert _says(night, said), f"the night ended before it said {said!r}"
+            time.sleep(chance.uniform(0, longest))
+            night.kill()  # the night only: its workers have to notice by themselves
+        resumable += len(list(bare.settings.runs.glob("*/*/checkpoints/index.json")))
+    assert resumable >= 2, "no kill left a checkpoint to resume from"
     bare.night()
 
     expected, found = all_versions(alone.settings), all_versions(bare.settings)
@@ -38,6 +60,12 @@ def test_ten_kills_change_nothing(bare: Place, prefect_server: str, tmp_path: Pa
     assert all(version.ready for version in found)
     for version in found:
         assert _weights(version, bare, tmp_path / "b") == _weights(version, alone, tmp_path / "a")
+
+
+def _says(night: subprocess.Popen[str], text: str) -> bool:
+    """Wait until the night says this; False if it ends before."""
+    assert night.stderr is not None
+    return not text or any(line.startswith(text) for line in night.stderr)
 
 
 def _told(version: Version) -> tuple[object, ...]:

@@ -26,6 +26,11 @@ install: .venv/.installed
 night: install
 	@$(RUN) zoo data make
 	@$(RUN) zoo night --lineup quick
+	@$(RUN) zoo leaderboard
+	@echo "Next, after '. .venv/bin/activate':"
+	@echo "  zoo pull siamfc.collage-track@champion ./siamfc            a model to use: zoo.load('siamfc')"
+	@echo "  zoo night --lineup mini                                    train every family for real, minutes each"
+	@echo "  mlflow ui --backend-store-uri sqlite:///.zoo/mlflow.db     boards, curves and pictures in a browser"
 
 test: install
 	$(RUN) pytest -m "not slow"

@@ -1,0 +1,88 @@
+"""The command as a person runs it: quick answers, one-line errors, a model trained and scored again."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import versions
+from registry.settings import Settings
+from zoo.catalogue import CATALOGUE
+
+HEAVY = ("torch", "prefect", "mlflow", "dvc")
+
+
+def zoo(*words: str, project: Path) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("ZOO_HOME", "MLFLOW_TRACKING_URI")}
+    environment = kept | {"ZOO_PROJECT": str(project), "CUDA_VISIBLE_DEVICES": ""}
+    script = "from cli.app import main; main()"
+    return subprocess.run([sys.executable, "-c", script, *words], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["leaderboard"], ["data", "ls"], ["night", "--help"]])
+def test_answers_without_importing_what_is_heavy(words: list[str], tmp_path: Path) -> None:
+    script = (
+        "import sys, cli.app\n"
+        f"sys.argv = ['zoo', *{words!r}]\n"
+        "try:\n    cli.app.main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    environment = os.environ | {"ZOO_PROJECT": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.splitlines()[-1] == "[]"
+
+
+def test_list_names_every_family(tmp_path: Path) -> None:
+    listed = json.loads(zoo("list", "--json", project=tmp_path).stdout)
+    assert [row["family"] for row in listed] == list(CATALOGUE)
+    only = json.loads(zoo("list", "tracking", "--json", project=tmp_path).stdout)
+    assert {row["area"] for row in only} == {"tracking"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["show", "fcn9s"], "did you mean: fcn8s"),
+        (["list", "nowhere"], "no area 'nowhere'; the areas are: "),
+        (["pull", "siamfc.otb@champion", "x"], "no entry 'siamfc.otb' in the registry"),
+        (["night", "--lineup", "none"], "no line-up 'none'; there are: quick"),
+        (["train", "fcn8s", "--set", "steps"], "expected NAME=VALUE"),
+        (["evaluate", "nothing.here"], "no entry 'nothing.here' in the registry"),
+    ],
+)
+def test_a_mistake_gets_one_clear_line(words: list[str], said: str, tmp_path: Path) -> None:
+    ran = zoo(*words, project=tmp_path)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("zoo: ")
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_model_by_hand_is_trained_once_scored_again_the_same_and_checked_before(tmp_path: Path) -> None:
+    home = tmp_path / ".zoo"
+    versions.make(["digits"], Settings(tmp_path, home, f"sqlite:///{home / 'mlflow.db'}"))
+    words = ("train", "digit-classifier", "--recipe", "smoke", "--set", "steps=20", "--json")
+    first = zoo(*words, project=tmp_path)
+    assert first.returncode == 0, first.stderr
+    trained = json.loads(first.stdout)
+    assert trained["steps"] == 20
+    assert trained["score"]["metrics"]["accuracy"] > trained["floor"]["metrics"]["accuracy"]
+    written = (Path(trained["folder"]) / "manifest.json").stat().st_mtime_ns
+    assert json.loads(zoo(*words, project=tmp_path).stdout) == trained
+    assert (Path(trained["folder"]) / "manifest.json").stat().st_mtime_ns == written
+
+    again = zoo("evaluate", trained["folder"], "--json", project=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["now"] == trained["score"]["metrics"]
+
+    weights = Path(trained["folder"]) / "weights.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-1] ^= 1
+    weights.write_bytes(damaged)
+    refused = zoo("evaluate", trained["folder"], project=tmp_path)
+    assert refused.returncode == 1
+    assert "changed: weights.safetensors" in refused.stderr

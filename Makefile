@@ -47,3 +47,4 @@ lint: install
 
 bench: install
 	$(RUN) python tests/bench/loop.py
+	$(RUN) python tests/bench/metrics.py

@@ -1,6 +1,7 @@
 """`zoo list` and `zoo show`: the families we have code for."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -28,26 +29,22 @@ def list_families(area: Annotated[str, typer.Argument(help="Only this area.")] =
 def show(
     name: Annotated[str, typer.Argument(metavar="FAMILY", help="A family of `zoo list`.")], as_json: JSON = False
 ) -> None:
-    """Show a family: paper, recipes with every number, what it needs, published numbers.
+    """Show a family: paper, recipes with every number, what it needs, published numbers beside ours.
 
     Examples: [bold]zoo show fcn8s[/bold] · [bold]zoo show wgan-gp --json[/bold]
     """
     line = listing(name)  # says no before torch is imported
+    from registry.glance import ready_versions
+    from registry.published import compare
+    from registry.settings import settings
+
     of = family(name)
     recipes = {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()}
-    targets = [
-        {
-            "metric": t.metric,
-            "value": t.value,
-            "dataset": t.dataset,
-            "source": t.source,
-            "same protocol": bool(t.protocol),
-        }
-        for t in of.targets
-    ]
+    versions = [version for version in ready_versions(settings()) if version.entry.partition(".")[0] == name]
+    published = [asdict(line) for line in compare({name: of.targets}, versions)]
     if as_json:
         about = {"family": name, "area": line.area, "what": line.title, "paper": of.paper, "needs": list(of.needs)}
-        typer.echo(json.dumps({**about, "recipes": recipes, "targets": targets}, indent=2))
+        typer.echo(json.dumps({**about, "recipes": recipes, "published": published}, indent=2))
         return
     typer.echo(f"{name}: {line.title} ({line.area}, scored by {line.scored_by})\n{of.paper}")
     if of.needs:
@@ -58,6 +55,4 @@ def show(
         for field, info in fields.items()
     ]
     print_table(numbers)
-    if targets:
-        typer.echo("Published:")
-        print_table(targets)
+    print_table(published, title="Published numbers beside ours")

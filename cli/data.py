@@ -78,6 +78,63 @@ def add(
 
 
 @app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A data set whose source is known; none lists them.")] = "",
+    as_json: JSON = False,
+) -> None:
+    """Fetch a data set from its official source, verify it, unpack it and record it; an interrupted fetch goes on.
+
+    Without a name: the known sources with size, checksum and licence, which binds you.
+
+    Examples: [bold]zoo data fetch[/bold] · [bold]zoo data fetch cifar10[/bold]
+    """
+    from zoo.data.sources import SOURCES, source
+
+    if not name:
+        print_table([_source(known) for known in SOURCES], as_json=as_json)
+        return
+    of = source(name)
+    talk(f"{of.title}\n{of.page}\nlicence: {of.licence}")
+    if unknown := [file.name for file in of.files if not file.checksum]:
+        talk(f"no checksum is known for {', '.join(unknown)}: their bytes are recorded as they come")
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    from flows import versions
+    from flows.fetch import fetch as bring
+    from registry.settings import settings
+
+    here = settings()
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bars = {file.name: progress.add_task(file.name, start=False, visible=False) for file in of.files}
+
+        def report(file: str, done: int, total: int | None) -> None:
+            progress.start_task(bars[file])
+            progress.update(bars[file], completed=done, total=total, visible=True)
+
+        words = bring(name, here, sources=SOURCES, report=report)
+    talk(words or "recorded as it is: no reader of the zoo knows this layout")
+    typer.echo(f"{name}  {versions.digest(name, here)}")
+
+
+def _source(name: str) -> dict[str, object]:
+    from zoo.data.sources import SOURCES
+
+    of = SOURCES[name]
+    sizes, sums = [file.size for file in of.files], [file.checksum for file in of.files]
+    known = [size for size in sizes if size is not None]
+    return {
+        "dataset": name,
+        "MB": round(sum(known) / 1e6, 1) if len(known) == len(sizes) else None,
+        "checksums": f"{sum(map(bool, sums))} of {len(sums)} known",
+        "licence": of.licence,
+        "what": of.title,
+        "page": of.page,
+    }
+
+
+@app.command()
 def verify(names: Names = None, as_json: JSON = False) -> None:
     """Hash every byte of data sets and of DVC's cache; exits 1 and names what differs.
 

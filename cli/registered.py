@@ -20,11 +20,21 @@ def leaderboard(
 ) -> None:
     """Rank the registered models, a board per benchmark (protocol and data), the floor beside every score.
 
+    Below each board: what the papers report, ours beside it, and whether the protocol is the same.
+
     Examples: [bold]zoo leaderboard[/bold] · [bold]zoo leaderboard collage-seg --json[/bold]
     """
+    from flows.published import targets
+    from registry.glance import ready_versions
     from registry.leaderboard import leaderboard as rank
 
-    boards = rank(settings(), benchmark)
+    where = settings()
+    try:
+        published = targets((version.entry for version in ready_versions(where)), where)
+    except ValueError as error:  # a family that cannot be imported hides no ranking
+        talk(f"published numbers are left out: {error}")
+        published = {}
+    boards = rank(where, benchmark, targets=published)
     if as_json:
         typer.echo(json.dumps([_board(board) for board in boards], indent=2))
         return
@@ -47,6 +57,7 @@ def leaderboard(
         ]
         title = f"{board.protocol}  data {board.data_digest[:8]}  {better} is better, ± is the bootstrap standard error"
         print_table(rows, title=title)
+        print_table([asdict(line) for line in board.published], title="Published numbers beside ours")
 
 
 def versions(
@@ -107,7 +118,8 @@ def _board(board: "Board") -> dict[str, Any]:
     metric = board.metric
     rows = [asdict(row) | {"created": row.created.isoformat()} for row in board.rows]
     about = {"protocol": board.protocol, "data_digest": board.data_digest, "metric": metric.name, "unit": metric.unit}
-    return {**about, "higher_is_better": metric.higher_is_better, "rows": rows}
+    published = [asdict(line) for line in board.published]
+    return {**about, "higher_is_better": metric.higher_is_better, "rows": rows, "published": published}
 
 
 def _with_error(value: float, error: float | None) -> str:

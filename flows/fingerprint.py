@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 import zoo
 from zoo.catalogue import listing
 from zoo.durable import write_atomically
+from zoo.published import Target
 
 # Neither decides how a family trains: the one lists the other families, the other only re-exports `load`.
 NOT_FOLLOWED = frozenset({"zoo", "zoo.catalogue"})
@@ -62,6 +63,7 @@ class Description(BaseModel):
 
     recipes: dict[str, dict[str, Any]]
     needs: tuple[str, ...]
+    targets: tuple[Target, ...]
 
 
 def ingredients(family: str, recipe: dict[str, Any], *, data: dict[str, str], upstream: dict[str, str]) -> Ingredients:
@@ -77,7 +79,9 @@ def ingredients(family: str, recipe: dict[str, Any], *, data: dict[str, str], up
 
 
 def describe(families: Iterable[str], *, memo: Path) -> dict[str, Description]:
-    """Recipes and needs of families; those whose source changed since last time are asked in a process of their own.
+    """Recipes, needs and published numbers of families.
+
+    Those whose source changed since last time are asked in a process of their own.
 
     Args:
         families: names in the catalogue.
@@ -162,9 +166,9 @@ def _file(module: str) -> Path | None:
 
 
 def _source_digest(module: str) -> str:
-    """SHA-256 of the full source of a module's import closure, shortened to name a file."""
+    """SHA-256 of the full source of a module's import closure and of who describes it, shortened to name a file."""
     digest = hashlib.sha256()
-    for name, file in closure(module).items():
+    for name, file in (closure(module) | closure("zoo.describe")).items():
         digest.update(hashlib.sha256(name.encode() + b"\0" + file.read_bytes()).digest())
     return digest.hexdigest()[:32]
 

@@ -1,12 +1,18 @@
-"""Who leads: per benchmark (protocol and data, because nothing else compares) the best first, the floor beside each."""
+"""Who leads: per benchmark (protocol and data, because nothing else compares) the best first, the floor beside each.
 
+Below a board, what the papers of its families report.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
 from registry.glance import Version, ready_versions
+from registry.published import Comparison, compare
 from registry.settings import Settings
 from zoo.evaluation.scoring import Metric
+from zoo.published import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +40,16 @@ class Board:
     data_digest: str
     metric: Metric
     rows: tuple[Row, ...]
+    published: tuple[Comparison, ...]  # in the metrics that this benchmark measures
 
 
-def leaderboard(settings: Settings, benchmark: str = "") -> tuple[Board, ...]:
+def leaderboard(
+    settings: Settings, benchmark: str = "", *, targets: Mapping[str, Iterable[Target]] | None = None
+) -> tuple[Board, ...]:
     """The boards whose protocol contains `benchmark`, by protocol.
+
+    Args:
+        targets: published numbers by family.
 
     Raises:
         ValueError: there are boards, but none for this benchmark.
@@ -49,17 +61,18 @@ def leaderboard(settings: Settings, benchmark: str = "") -> tuple[Board, ...]:
         known = ", ".join(sorted({v.protocol for v in versions}))
         raise ValueError(f"no benchmark {benchmark!r} in the registry; it has: {known}.")
     return tuple(
-        _board(protocol, digest, list(group))
+        _board(protocol, digest, list(group), targets or {})
         for (protocol, digest), group in groupby(chosen, key=lambda v: (v.protocol, v.data_digest))
     )
 
 
-def _board(protocol: str, digest: str, versions: list[Version]) -> Board:
+def _board(protocol: str, digest: str, versions: list[Version], targets: Mapping[str, Iterable[Target]]) -> Board:
     metric = versions[0].ranked_by
     sign = -1 if metric.higher_is_better else 1
     ranked = sorted(versions, key=lambda v: (sign * v.record.score.metrics[metric.name], v.created))
     rows = tuple(_row(rank, version, metric) for rank, version in enumerate(ranked, start=1))
-    return Board(protocol=protocol, data_digest=digest, metric=metric, rows=rows)
+    published = tuple(line for line in compare(targets, versions) if line.version)
+    return Board(protocol=protocol, data_digest=digest, metric=metric, rows=rows, published=published)
 
 
 def _row(rank: int, version: Version, metric: Metric) -> Row:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from zoo.evaluation.scoring import Scoring, Units
+from zoo.published import Target as Target
 
 Batch = Mapping[str, Tensor]
 """What one step consumes, by name; the first axis of every tensor is the example."""
@@ -157,17 +158,6 @@ class Benchmark(Protocol):
     def pictures(self, predictor: Any) -> Mapping[str, Picture]:
         """A few results that a person would look at."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A published number to print beside ours."""
-
-    metric: str
-    value: float
-    dataset: str
-    source: str  # paper and table, or who reproduced it
-    protocol: str = ""  # ours, where it is the same; empty: protocol differs
 
 
 @dataclass(frozen=True, kw_only=True)

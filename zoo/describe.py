@@ -5,16 +5,17 @@ python -m zoo.describe fcn8s siamfc
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from zoo.catalogue import family
 
 
 def describe(name: str) -> dict[str, Any]:
-    """A family's recipes, every number spelled out, and the upstream entries it needs."""
+    """A family's recipes, every number spelled out, the upstream entries it needs, and published numbers."""
     of = family(name)
     recipes = {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()}
-    return {"recipes": recipes, "needs": list(of.needs)}
+    return {"recipes": recipes, "needs": list(of.needs), "targets": [asdict(target) for target in of.targets]}
 
 
 if __name__ == "__main__":

@@ -36,7 +36,10 @@ def test_from_empty_to_verified_to_damaged(tmp_path: Path) -> None:
     assert verified.stderr == "zoo: not as recorded: digits\n"
 
 
-@pytest.mark.parametrize("arguments", [["verify", "imagenet"], ["add", "x", "nowhere"], ["push"], ["make", "imagenet"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["verify", "imagenet"], ["fetch", "imagenet"], ["add", "x", "nowhere"], ["push"], ["make", "imagenet"]],
+)
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
     done = zoo(tmp_path, *arguments)
     assert (done.returncode, done.stdout) == (1, "")
@@ -44,7 +47,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["ls", "make", "add", "verify", "pull", "push"])
+@pytest.mark.parametrize("command", ["ls", "make", "add", "fetch", "verify", "pull", "push"])
 def test_help_has_an_example(tmp_path: Path, command: str) -> None:
     done = zoo(tmp_path, command, "--help")
     assert done.returncode == 0

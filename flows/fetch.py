@@ -1,0 +1,33 @@
+"""A data set from its official source into `datasets/` and its record: bring, verify, unpack, add."""
+
+import shutil
+from collections.abc import Mapping
+
+from flows import versions
+from registry.settings import Settings
+from zoo.data.fetch import Report, download, unpack
+from zoo.data.sources import Source
+
+
+def fetch(
+    name: str, settings: Settings, *, sources: Mapping[str, Source], report: Report = lambda *_: None
+) -> str | None:
+    """Fetch a data set; what an interrupted fetch brought is kept in the zoo's home and continued.
+
+    Returns:
+        What it is, in words; None where no reader knows its layout.
+
+    Raises:
+        ValueError: it is there already, a transfer broke off, or what came is not what the source should hold.
+    """
+    if (settings.datasets / name).exists():
+        raise ValueError(f"there is a data set {name!r} already. Delete datasets/{name} first to fetch it again.")
+    source = sources[name]
+    folder = settings.home / "downloads" / name
+    files = [download(file, folder / "files", report) for file in source.files]
+    shutil.rmtree(folder / "unpacked", ignore_errors=True)  # of a fetch that was stopped half way
+    for path in files:
+        unpack(path, folder / "unpacked")
+    words = versions.add(name, folder / "unpacked" / source.root, settings)
+    shutil.rmtree(folder)
+    return words

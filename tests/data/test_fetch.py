@@ -1,0 +1,199 @@
+"""Fetching against a real server on 127.0.0.1 that breaks off, changes its mind and sends the wrong bytes."""
+
+import hashlib
+import io
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from flows.fetch import fetch
+from registry.settings import Settings
+from zoo.data.fetch import download, unpack
+from zoo.data.made import make
+from zoo.data.sources import SOURCES, File, Source
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `content` at every path, at most `allowance` bytes an answer, in ranges if asked; remembers what was."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.content, self.etag, self.allowance = b"", '"first"', 1 << 30
+        self.asked: list[str | None] = []
+        self.contents: dict[str, bytes] = {}
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        asked = self.headers["Range"]
+        self.server.asked.append(asked)
+        content = self.server.contents.get(self.path[1:], self.server.content)
+        start = 0
+        if asked and self.headers["If-Range"] == self.server.etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("ETag", self.server.etag)
+        self.end_headers()
+        self.wfile.write(content[start : start + self.server.allowance])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield serving
+        serving.shutdown()
+        thread.join()
+
+
+CONTENT = bytes(range(256)) * 40
+
+
+def file_of(server: Server, content: bytes = CONTENT) -> File:
+    checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return File(url=server.url("set.bin"), size=len(content), checksum=checksum)
+
+
+def test_an_interrupted_transfer_goes_on(server: Server, tmp_path: Path) -> None:
+    server.content, server.allowance = CONTENT, 4000
+    file = file_of(server)
+    for kept in (4000, 8000):
+        with pytest.raises(ValueError, match=f"{kept:,} bytes are kept .* run the same command again"):
+            download(file, tmp_path)
+    assert download(file, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=4000-", "bytes=8000-"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]
+
+
+def test_a_file_that_changed_meanwhile_is_begun_anew(server: Server, tmp_path: Path) -> None:
+    server.content, server.allowance = CONTENT, 4000
+    with pytest.raises(ValueError, match="broke off"):
+        download(file_of(server), tmp_path)
+    new = CONTENT[::-1]
+    server.content, server.etag, server.allowance = new, '"second"', 1 << 30
+    assert download(file_of(server, new), tmp_path).read_bytes() == new
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"), [(CONTENT[:-1], "expected 10,240 bytes, got 10,239"), (b"x" + CONTENT[1:], "expected the sha256")]
+)
+def test_wrong_bytes_are_deleted(server: Server, tmp_path: Path, sent: bytes, said: str) -> None:
+    server.content = sent
+    with pytest.raises(ValueError, match=said):
+        download(file_of(server), tmp_path)
+    assert not list(tmp_path.iterdir())
+    server.content = CONTENT
+    assert download(file_of(server), tmp_path).read_bytes() == CONTENT
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"127\.0\.0\.1.* 0 bytes are kept"):
+        download(File(url="http://127.0.0.1:9/set.bin"), tmp_path)
+
+
+def zipped(*names: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return out.getvalue()
+
+
+def tarred(member: tarfile.TarInfo) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        archive.addfile(member)
+    return out.getvalue()
+
+
+def link(name: str, target: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.zip", zipped("fine", "../outside"), "a link or a path outside"),
+        ("a.zip", zipped("/etc/outside"), "a link or a path outside"),
+        ("a.tar", tarred(tarfile.TarInfo("../outside")), "outside"),
+        ("a.tar", tarred(link("inside", "/etc")), "cannot be unpacked"),
+        ("a.zip", zipped("fine")[:-30], "cannot be unpacked"),
+        ("a.tar", b"nothing of the kind", "cannot be unpacked"),
+        ("a.rar", b"Rar!", "unrar x"),
+    ],
+)
+def test_archives_that_are_refused(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        unpack(tmp_path / name, tmp_path / "in" / "to")
+    assert not list(tmp_path.rglob("*outside*"))
+
+
+def test_from_server_to_record(server: Server, tmp_path: Path) -> None:
+    """A data set in two files, one an archive, one plain, interrupted once; then it is there already."""
+    made = tmp_path / "made"
+    make("digits", made)
+    *archived, plain = sorted(made.iterdir())
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for path in archived:
+            archive.add(path, arcname=f"deep/{path.name}")
+    server.contents = {"part.tar.gz": out.getvalue(), f"{plain.name}.zip": b""}
+    second = io.BytesIO()
+    with zipfile.ZipFile(second, "w") as zipping:
+        zipping.write(plain, f"deep/{plain.name}")
+    server.contents["part.zip"] = second.getvalue()
+    sources = {
+        "little": Source(
+            title="",
+            page="",
+            licence="",
+            root="deep",
+            files=(File(url=server.url("part.tar.gz")), File(url=server.url("part.zip"))),
+        )
+    }
+    here = Settings(tmp_path, tmp_path / "home", "")
+    server.allowance = 5000
+    with pytest.raises(ValueError, match="broke off"):
+        fetch("little", here, sources=sources)
+    server.allowance = 1 << 30
+    assert "pictures with one label each" in str(fetch("little", here, sources=sources))
+    brought = {path.name: path.read_bytes() for path in (here.datasets / "little").iterdir()}
+    assert brought == {path.name: path.read_bytes() for path in made.iterdir()}
+    assert not (here.home / "downloads" / "little").exists()
+    with pytest.raises(ValueError, match="there is a data set 'little' already"):
+        fetch("little", here, sources=sources)
+
+
+def test_the_table_is_whole() -> None:
+    lengths = {"md5": 32, "sha256": 64}
+    for name, of in SOURCES.items():
+        assert of.page.startswith("http"), name
+        assert of.licence, name
+        assert len({file.name for file in of.files}) == len(of.files), name
+        for file in of.files:
+            algorithm, _, value = file.checksum.partition(":")
+            assert not file.checksum or len(value) == lengths[algorithm], file.url
+    assert len(SOURCES["otb-2013"].files) == 50

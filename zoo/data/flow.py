@@ -145,7 +145,9 @@ def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
     flags = named.read_text().split()
     strange = next((line for line, flag in enumerate(flags, 1) if flag not in ("1", "2")), None)
     if strange is not None:
-        raise ValueError(f"{named}, line {strange}: expected 1 (train) or 2 (val), got {flags[strange - 1]!r}. {_AGAIN}")
+        raise ValueError(
+            f"{named}, line {strange}: expected 1 (train) or 2 (val), got {flags[strange - 1]!r}. {_AGAIN}"
+        )
     ending, *pictures = next(names for names in _CHAIRS if flows[0].name.endswith(names[0]))
     width = len(flows[0].name) - len(ending)
     numbers = [path.name[:width] for path in flows]

@@ -148,7 +148,7 @@ def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
         raise ValueError(
             f"{named}, line {strange}: expected 1 (train) or 2 (val), got {flags[strange - 1]!r}. {_AGAIN}"
         )
-    ending, *pictures = next(names for names in _CHAIRS if flows[0].name.endswith(names[0]))
+    ending, first, second = next(names for names in _CHAIRS if flows[0].name.endswith(names[0]))
     width = len(flows[0].name) - len(ending)
     numbers = [path.name[:width] for path in flows]
     stems = [f"{line:0{width}d}" for line in range(1, len(flags) + 1)]
@@ -162,7 +162,7 @@ def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
     wanted = {"train": "1", "val": "2"}[split]
     root = flows[0].parent
     return {
-        stem: FlowFiles(*(root / f"{stem}{picture}" for picture in pictures), root / f"{stem}{ending}")
+        stem: FlowFiles(root / f"{stem}{first}", root / f"{stem}{second}", root / f"{stem}{ending}")
         for stem, flag in zip(stems, flags, strict=True)
         if flag == wanted
     }
@@ -195,7 +195,9 @@ def _kitti(folder: Path, split: str) -> dict[str, FlowFiles]:
 def _middlebury(folder: Path, split: str) -> dict[str, FlowFiles]:
     pictures = folder / f"{split}-data"
     return {
-        flow.parent.name: FlowFiles(*(pictures / flow.parent.name / f"frame{i}.png" for i in (10, 11)), flow)
+        flow.parent.name: FlowFiles(
+            pictures / flow.parent.name / "frame10.png", pictures / flow.parent.name / "frame11.png", flow
+        )
         for flow in sorted(folder.glob(f"{split}-gt-flow/*/flow10.flo"))
     }
 
@@ -217,7 +219,7 @@ def read_flo(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray,
             f"The file is truncated or damaged. {_AGAIN}"
         )
     flow = np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
-    valid = (np.abs(flow) < _UNKNOWN).all(axis=2)  # false for NaN, too
+    valid = np.asarray(np.abs(flow).max(axis=2) < _UNKNOWN)  # false for NaN, too
     return np.where(valid[..., None], flow, np.float32(0)), valid
 
 
@@ -235,7 +237,7 @@ def read_flow_png(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.nda
     channels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if channels is None or channels.dtype != np.uint16 or channels.ndim != 3:
         raise ValueError(f"{path}: expected a PNG of three 16-bit channels, as KITTI's flow_occ has, got another kind.")
-    valid = channels[..., 0] > 0  # OpenCV: blue, green, red
+    valid = np.asarray(channels[..., 0] > 0)  # OpenCV: blue, green, red
     flow = (channels[..., 2:0:-1].astype(np.float32) - 2**15) / 64
     return np.where(valid[..., None], flow, np.float32(0)), valid
 

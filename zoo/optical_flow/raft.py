@@ -7,8 +7,8 @@ below); "code" is the authors' release, github.com/princeton-vl/RAFT. The networ
 
 Differs from the paper: `paper` is the first of its two stages, FlyingChairs without FlyingThings3D after it; pictures
 change in light and contrast but not in hue; nothing is erased from them; the learning rate rises from 0, not from a
-25th of its peak. `smoke` and `mini` look at fewer correlation levels, because their pictures are too small for four, and
-refine fewer times.
+25th of its peak. `smoke` and `mini` look at fewer correlation levels, because their pictures are too small for four,
+and refine fewer times.
 """
 
 from functools import partial
@@ -162,9 +162,9 @@ def varied(pair: FlowPair, recipe: RAFTRecipe, *, rng: np.random.Generator) -> F
     y, x = (int(rng.integers(had - side + 1)) for had, side in zip(pair.valid.shape, (height, width), strict=True))
     pair = FlowPair(*(part[y : y + height, x : x + width] for part in pair))
     if rng.random() < 0.5:
-        pair = FlowPair(*(part[:, ::-1] for part in pair))._replace(flow=pair.flow[:, ::-1] * np.float32([-1, 1]))
+        pair = mirrored(pair, axis=1)
     if rng.random() >= recipe.upright:
-        pair = FlowPair(*(part[::-1] for part in pair))._replace(flow=pair.flow[::-1] * np.float32([1, -1]))
+        pair = mirrored(pair, axis=0)
     gain, contrast = 1 + rng.uniform(-recipe.light, recipe.light, size=2)
     first, second = (relit(picture, gain, contrast) for picture in (pair.first, pair.second))
     return pair._replace(first=first, second=second)
@@ -180,6 +180,13 @@ def scaled(pair: FlowPair, scale: float) -> FlowPair:
     )
     valid = cv2.resize(pair.valid.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) == 1
     return FlowPair(first, second, flow * stretch, valid)
+
+
+def mirrored(pair: FlowPair, *, axis: int) -> FlowPair:
+    """A pair with left and right (axis 1) or top and bottom (axis 0) exchanged."""
+    flipped = FlowPair(*(np.flip(part, axis) for part in pair))
+    sign = np.array((-1, 1) if axis == 1 else (1, -1), np.float32)
+    return flipped._replace(flow=flipped.flow * sign)
 
 
 def relit(picture: UInt8[np.ndarray, "h w 3"], gain: float, contrast: float) -> UInt8[np.ndarray, "h w 3"]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from zoo.data.made.collage import Look, backdrop, grainy, light, paste, render

@@ -15,6 +15,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
     "quick": (
         Slot("digit-classifier", "mini"),
         Slot("fcn8s", "smoke"),
+        Slot("raft-small", "smoke"),
         Slot("siamfc", "smoke"),
         Slot("wgan-gp", "smoke"),
     ),
@@ -24,6 +25,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn32s", "mini"),
         Slot("fcn16s", "mini"),
         Slot("fcn8s", "mini"),
+        Slot("raft-small", "mini"),
         Slot("siamfc", "mini"),
         Slot("wgan-gp", "mini"),
     ),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from zoo.data.made import MADE, collage_seg, collage_track, make
+from zoo.data.flow import FlowPair, open_flow
+from zoo.data.made import MADE, collage_flow, collage_seg, collage_track, make
 from zoo.data.made.collage import Look, paste, render
 from zoo.data.made.cutouts import _POLYGONS, cutout, photograph_of
 from zoo.data.mnist import open_mnist
@@ -103,11 +104,38 @@ def still(sequence: Sequence) -> float:
     return float(np.mean([[overlap > threshold / 20 for threshold in range(21)] for overlap in overlaps]))
 
 
+@pytest.mark.parametrize(("split", "count"), [("train", 240), ("val", 40)])
+def test_collage_flow_is_exact_and_hard_for_zero_flow(made_data: Path, split: str, count: int) -> None:
+    pairs = list(open_flow(made_data / "collage-flow", split))
+    assert len(pairs) == count
+    assert np.mean([np.hypot(*pair.flow.T).mean() for pair in pairs]) > 5
+    followed, still = zip(*(_differences(pair) for pair in pairs), strict=True)
+    assert np.mean(followed) < 5  # grey levels; the noise alone makes 3
+    assert np.mean(still) > 15
+
+
+def _differences(pair: FlowPair) -> tuple[float, float]:
+    """Median difference of pixels from the ones that the flow says they went to (some are hidden), and mean
+    difference from the ones in the same place."""
+    y, x = np.mgrid[:80, :96].astype(np.float32)
+    back = cv2.remap(pair.second, x + pair.flow[..., 0], y + pair.flow[..., 1], cv2.INTER_LINEAR)
+    moved, still = (np.abs(other.astype(int) - pair.first).mean(axis=2) for other in (back, pair.second))
+    return float(np.median(moved)), float(still.mean())
+
+
+def test_a_motion_and_its_inverse_by_hand() -> None:
+    """A quarter turn about (1, 0) takes (2, 0) to (1, 1), y pointing down."""
+    quarter = collage_flow._Similarity(1j, 1 - 1j)
+    a, b, c, d, e, f = quarter.affine
+    assert (a * 2 + b * 0 + c, d * 2 + e * 0 + f) == (1, 1)
+    assert quarter.inverse.after(quarter) == quarter.after(quarter.inverse) == collage_flow._Similarity(1, 0)
+
+
 def test_nothing_leaks_from_training_into_the_test() -> None:
-    train, test = (set(collage_track._OBJECTS[split]) for split in ("train", "test"))
+    train, test = (set(collage_track.OBJECTS[split]) for split in ("train", "test"))
     assert not train & test
     assert {photograph_of(o) for o in train} & {photograph_of(o) for o in test} == {"coins.png"}
-    for parts in (collage_track._BACKDROPS, collage_seg._BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
+    for parts in (collage_track.BACKDROPS, collage_seg._BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
         assert not set(parts["train"]) & set(parts[max(set(parts) - {"train"})])
 
 

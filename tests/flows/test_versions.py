@@ -68,6 +68,7 @@ def test_adding_a_data_set_changes_no_others_digest(here: Settings, own: Path) -
         "own": ("ready", 2),
         "collage-seg": ("absent", 0),
         "collage-track": ("absent", 0),
+        "collage-flow": ("absent", 0),
     }
 
 

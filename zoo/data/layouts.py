@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from zoo.data.flow import flow_splits, open_flow
 from zoo.data.labelled import open_labelled
 from zoo.data.otb import open_otb
 from zoo.data.segmentation import open_segmentation
@@ -19,6 +20,8 @@ def examine(folder: Path) -> str | None:
         return _examine_otb(folder)
     if _any(folder, "JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"):
         return _examine_segmentation(folder)
+    if _any(folder, "*-gt.flo", "*_flow.flo", "data/*_flow.flo", "training/flow", "training/flow_occ", "other-gt-flow"):
+        return _examine_flow(folder)
     return None
 
 
@@ -51,6 +54,16 @@ def _examine_segmentation(folder: Path) -> str:
             pictures[i]
         counts[split] = len(pictures)
     return f"pictures labelled by pixel: {_said(counts)}, {len(pictures.classes)} classes"
+
+
+def _examine_flow(folder: Path) -> str:
+    counts = {}
+    for split in flow_splits(folder):
+        pairs = open_flow(folder, split)
+        for i in range(len(pairs)):
+            pairs[i]
+        counts[split] = len(pairs)
+    return f"pairs with flow ({pairs.layout}): {_said(counts)}"
 
 
 def _said(counts: dict[str, int]) -> str:

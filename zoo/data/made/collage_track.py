@@ -18,7 +18,7 @@ from zoo.data.made.cutouts import photograph_of
 _WIDTH, _HEIGHT, _FRAMES = 160, 120, 40
 _PAN = 30  # pixels that the camera can pan, each way
 _COUNT = {"train": 24, "test": 16}
-_OBJECTS = {
+OBJECTS = {
     "train": (
         *("person", "cup", "flower", "motorbike", "shuttle", "helmet", "wheel", "engine", "tissue", "gland", "emblem"),
         *("patch", "spoon", "shelf", *(f"coin-{i:02d}" for i in range(10))),
@@ -28,7 +28,7 @@ _OBJECTS = {
         *("nose", "macula", "coin-12", "coin-16", "coin-18", "coin-20"),
     ),
 }
-_BACKDROPS = {
+BACKDROPS = {
     "train": ("brick.png", "grass.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "coffee.png"),
     "test": ("gravel.png", "moon.png", "page.png", "rocket.jpg", "china.jpg", "text.png", "camera.png"),
 }
@@ -43,7 +43,7 @@ def make(folder: Path) -> None:
     """Write frames and boxes."""
     for split, count in _COUNT.items():
         for i in range(count):
-            name = _OBJECTS[split][i % len(_OBJECTS[split])]
+            name = OBJECTS[split][i % len(OBJECTS[split])]
             rng = np.random.default_rng([*b"collage-track", *split.encode(), i])
             frames, boxes = _film(name, split, rng, twin=i % _TWIN_EVERY == _TWIN_EVERY - 1)
             video = folder / split / f"{i + 1:02d}-{name}"
@@ -56,8 +56,8 @@ def make(folder: Path) -> None:
 
 def _film(name: str, split: str, rng: np.random.Generator, *, twin: bool) -> tuple[list[Picture], list[Box]]:
     """Frames, and the object's box in each."""
-    photographs = [p for p in _BACKDROPS[split] if p != photograph_of(name)]
-    others = [o for o in _OBJECTS[split] if o != name]
+    photographs = [p for p in BACKDROPS[split] if p != photograph_of(name)]
+    others = [o for o in OBJECTS[split] if o != name]
     scenery = backdrop(str(rng.choice(photographs)), rng, width=_WIDTH + _PAN, height=_HEIGHT + _PAN)
     camera_x, camera_y = (_wander(rng, low=0.0, high=float(_PAN), speed=1.5) for _ in "xy")
     look = _look(name, rng)

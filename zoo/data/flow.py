@@ -1,0 +1,257 @@
+"""Pairs of pictures with true optical flow, in four official layouts behind one reader.
+
+    FlyingChairs  NNNNNNN-img0.ppm -img1.ppm -gt.flo or NNNNN_img1.ppm _img2.ppm _flow.flo, here or in data/, and a
+                  list with a line per pair: 1 train, 2 val
+    Sintel        training/{clean,final}/SCENE/frame_NNNN.png, flow/ (.flo), occlusions/ and invalid/ (masks)
+    KITTI-2015    training/image_2/NNNNNN_{10,11}.png and flow_occ/NNNNNN_10.png (sparse, 16 bits)
+    Middlebury    other-data/NAME/frame{10,11}.png and other-gt-flow/NAME/flow10.flo (unknown beyond 1e9)
+
+Flow is right and down, in pixels of the first picture. Sources: Dosovitskiy et al., "FlowNet", ICCV 2015; Butler et
+al., ECCV 2012; Menze and Geiger, CVPR 2015, and KITTI's devkit; Baker et al., IJCV 2011, and its flowIO.cpp.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
+
+from zoo.data.pictures import read_indices, read_rgb
+
+_UNKNOWN = 1e9  # flowIO.cpp: UNKNOWN_FLOW_THRESH
+_LISTS = ("FlyingChairs_release_test_train_split.list", "FlyingChairs_train_val.txt")
+_CHAIRS = (("-gt.flo", "-img0.ppm", "-img1.ppm"), ("_flow.flo", "_img1.ppm", "_img2.ppm"))
+_AGAIN = "Fetch the data set again."
+
+
+class FlowPair(NamedTuple):
+    """Two pictures, and where the pixels of the first one went."""
+
+    first: UInt8[np.ndarray, "h w 3"]
+    second: UInt8[np.ndarray, "h w 3"]
+    flow: Float32[np.ndarray, "h w 2"]  # right, down; 0 where it is not known
+    valid: Bool[np.ndarray, "h w"]  # where it is known
+
+
+class FlowFiles(NamedTuple):
+    """The files of a pair; masks where the layout has them."""
+
+    first: Path
+    second: Path
+    flow: Path
+    invalid: Path | None = None
+    occlusions: Path | None = None
+
+
+@dataclass(frozen=True)
+class FlowSplit:
+    """The pairs of one split; `split[i]` reads the i-th from its files."""
+
+    layout: str
+    ids: tuple[str, ...]
+    files: tuple[FlowFiles, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[FlowPair]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> FlowPair:
+        """The i-th pair.
+
+        Raises:
+            ValueError: a file cannot be read, or sizes differ.
+        """
+        files = self.files[i]
+        first, second = read_rgb(files.first), read_rgb(files.second)
+        flow, valid = read_flow_png(files.flow) if files.flow.suffix == ".png" else read_flo(files.flow)
+        _same_size(files.second, second, like=first, of=files.first)
+        _same_size(files.flow, flow, like=first, of=files.first)
+        if files.invalid is not None:
+            valid &= ~_mask(files.invalid, like=first, of=files.first)
+        return FlowPair(first, second, flow, valid)
+
+    def occluded(self, i: int) -> Bool[np.ndarray, "h w"]:
+        """The pixels of the i-th pair's first picture that the second one hides.
+
+        Raises:
+            ValueError: the layout has no such masks, or this one cannot be read.
+        """
+        files = self.files[i]
+        if files.occlusions is None:
+            raise ValueError(f"{self.ids[i]}: expected a mask of occlusions, but {self.layout} has none; Sintel does.")
+        return _mask(files.occlusions, like=read_rgb(files.first), of=files.first)
+
+
+def open_flow(folder: Path, split: str) -> FlowSplit:
+    """A split of the data set in a folder, whichever layout it has: "train" and "val" of FlyingChairs, "clean" and
+    "final" of Sintel, "training" of KITTI-2015, "other" of Middlebury.
+
+    Raises:
+        ValueError: no such layout or split, a list that does not fit the files, or a file missing.
+    """
+    layout, splits = _layout(folder)
+    if split not in splits:
+        raise ValueError(f"{folder}: expected a split of {layout}, {' or '.join(splits)}, got {split!r}.")
+    opened = {"FlyingChairs": _chairs, "Sintel": _sintel, "KITTI-2015": _kitti, "Middlebury": _middlebury}[layout]
+    pairs = opened(folder, split)
+    if not pairs:
+        raise ValueError(f"{folder}: expected pairs in the split {split} of {layout}, found none. {_AGAIN}")
+    absent = [path for files in pairs.values() for path in files if path is not None and not path.is_file()]
+    if absent:
+        raise ValueError(
+            f"{folder}: {layout}'s split {split} misses {len(absent)} files, first {absent[0].relative_to(folder)}. "
+            "Fetch the missing files, or cut the set to the pairs you have."
+        )
+    return FlowSplit(layout, tuple(pairs), tuple(pairs.values()))
+
+
+def flow_splits(folder: Path) -> tuple[str, ...]:
+    """The splits that the layout of a folder has.
+
+    Raises:
+        ValueError: none of the four layouts.
+    """
+    return _layout(folder)[1]
+
+
+def _layout(folder: Path) -> tuple[str, tuple[str, ...]]:
+    training = folder / "training"
+    if (training / "flow").is_dir():
+        return "Sintel", tuple(name for name in ("clean", "final") if (training / name).is_dir())
+    if (training / "flow_occ").is_dir():
+        return "KITTI-2015", ("training",)
+    if (folder / "other-gt-flow").is_dir():
+        return "Middlebury", ("other",)
+    if any(next(root.glob(f"*{ending}"), None) for root in (folder, folder / "data") for (ending, *_) in _CHAIRS):
+        return "FlyingChairs", ("train", "val")
+    raise ValueError(
+        f"{folder}: expected the layout of FlyingChairs (*-gt.flo or *_flow.flo), Sintel (training/flow/), KITTI-2015 "
+        "(training/flow_occ/) or Middlebury (other-gt-flow/). Unpack the data set so that one of these is there."
+    )
+
+
+def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
+    """Line n of the list is about the n-th pair; ids are its number."""
+    flows = sorted(path for root in (folder, folder / "data") for end, *_ in _CHAIRS for path in root.glob(f"*{end}"))
+    named = next((folder / name for name in _LISTS if (folder / name).is_file()), None)
+    if named is None:
+        raise ValueError(f"{folder}: expected the list {' or '.join(_LISTS)}, found neither. {_AGAIN}")
+    flags = named.read_text().split()
+    strange = next((line for line, flag in enumerate(flags, 1) if flag not in ("1", "2")), None)
+    if strange is not None:
+        raise ValueError(
+            f"{named}, line {strange}: expected 1 (train) or 2 (val), got {flags[strange - 1]!r}. {_AGAIN}"
+        )
+    ending, first, second = next(names for names in _CHAIRS if flows[0].name.endswith(names[0]))
+    width = len(flows[0].name) - len(ending)
+    numbers = [path.name[:width] for path in flows]
+    stems = [f"{line:0{width}d}" for line in range(1, len(flags) + 1)]
+    surplus, absent = sorted(set(numbers) - set(stems)), sorted(set(stems) - set(numbers))
+    if surplus or absent:
+        said = f"names {len(absent)} pairs that are absent" if absent else f"does not name {len(surplus)} pairs"
+        raise ValueError(
+            f"{named}: the list {said}, first {(absent or surplus)[0]}{ending}. "
+            "Fetch the missing files, or cut the list to the pairs you have: a line each, in order."
+        )
+    wanted = {"train": "1", "val": "2"}[split]
+    root = flows[0].parent
+    return {
+        stem: FlowFiles(root / f"{stem}{first}", root / f"{stem}{second}", root / f"{stem}{ending}")
+        for stem, flag in zip(stems, flags, strict=True)
+        if flag == wanted
+    }
+
+
+def _sintel(folder: Path, split: str) -> dict[str, FlowFiles]:
+    root = folder / "training"
+    pairs = {}
+    for flow in sorted(root.glob("flow/*/frame_*.flo")):
+        scene, number = flow.parent.name, int(flow.stem.removeprefix("frame_"))
+        name = f"{scene}/frame_{number:04d}"
+        pairs[name] = FlowFiles(
+            first=root / split / f"{name}.png",
+            second=root / split / scene / f"frame_{number + 1:04d}.png",
+            flow=flow,
+            invalid=root / "invalid" / f"{name}.png",
+            occlusions=root / "occlusions" / f"{name}.png",
+        )
+    return pairs
+
+
+def _kitti(folder: Path, split: str) -> dict[str, FlowFiles]:
+    root = folder / split
+    return {
+        flow.stem: FlowFiles(root / "image_2" / flow.name, root / "image_2" / f"{flow.stem[:-3]}_11.png", flow)
+        for flow in sorted(root.glob("flow_occ/*_10.png"))
+    }
+
+
+def _middlebury(folder: Path, split: str) -> dict[str, FlowFiles]:
+    pictures = folder / f"{split}-data"
+    return {
+        flow.parent.name: FlowFiles(
+            pictures / flow.parent.name / "frame10.png", pictures / flow.parent.name / "frame11.png", flow
+        )
+        for flow in sorted(folder.glob(f"{split}-gt-flow/*/flow10.flo"))
+    }
+
+
+def read_flo(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray, "h w"]]:
+    """Flow in Middlebury's format, 0 where it is unknown, and where it is known.
+
+    Raises:
+        ValueError: another magic number, or another length than the header's size asks for.
+    """
+    content = path.read_bytes()
+    if content[:4] != b"PIEH":  # 202021.25 as a little-endian float
+        raise ValueError(f"{path}: expected a .flo file, which begins with PIEH, got {content[:4]!r}. {_AGAIN}")
+    width, height = (int(side) for side in np.frombuffer(content[4:12].ljust(8, b"\0"), "<i4"))
+    expected = 12 + 8 * width * height
+    if min(width, height) < 1 or len(content) != expected:
+        raise ValueError(
+            f"{path}: expected {expected} bytes for {width}x{height} pixels, got {len(content)}. "
+            f"The file is truncated or damaged. {_AGAIN}"
+        )
+    flow = np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
+    valid = np.asarray(np.abs(flow).max(axis=2) < _UNKNOWN)  # false for NaN, too
+    return np.where(valid[..., None], flow, np.float32(0)), valid
+
+
+def read_flow_png(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray, "h w"]]:
+    """Flow in KITTI's format: 16 bits of right, down (64ths of a pixel above 2^15) and whether it is known.
+
+    Raises:
+        ValueError: not a whole PNG of three 16-bit channels.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.verify()  # OpenCV reads a truncated file without a word
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path}: expected a whole PNG, got: {error}. {_AGAIN}") from error
+    channels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if channels is None or channels.dtype != np.uint16 or channels.ndim != 3:
+        raise ValueError(f"{path}: expected a PNG of three 16-bit channels, as KITTI's flow_occ has, got another kind.")
+    valid = np.asarray(channels[..., 0] > 0)  # OpenCV: blue, green, red
+    flow = (channels[..., 2:0:-1].astype(np.float32) - 2**15) / 64
+    return np.where(valid[..., None], flow, np.float32(0)), valid
+
+
+def _mask(path: Path, *, like: np.ndarray, of: Path) -> Bool[np.ndarray, "h w"]:
+    mask = read_indices(path) > 0
+    _same_size(path, mask, like=like, of=of)
+    return mask
+
+
+def _same_size(path: Path, found: np.ndarray, *, like: np.ndarray, of: Path) -> None:
+    if found.shape[:2] != like.shape[:2]:
+        (h, w), (height, width) = found.shape[:2], like.shape[:2]
+        raise ValueError(
+            f"{path}: expected the size of the first picture {of.name}, {width}x{height}, got {w}x{h}. "
+            f"They do not belong together. {_AGAIN}"
+        )

@@ -1,0 +1,268 @@
+"""RAFT: correlate all pixels of one picture with all of the next, then refine a flow by looking it up again and again.
+
+    zoo train raft-small --recipe mini
+
+Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, arXiv 2003.12039 ("paper"
+below); "code" is the authors' release, github.com/princeton-vl/RAFT. The network is torchvision's.
+
+Differs from the paper: `paper` is the first of its two stages, FlyingChairs without FlyingThings3D after it; pictures
+change in light and contrast but not in hue; nothing is erased from them; the learning rate rises from 0, not from a
+25th of its peak. `smoke` and `mini` look at fewer correlation levels, because their pictures are too small for four,
+and refine fewer times.
+"""
+
+from functools import partial
+from typing import cast
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.optical_flow import raft_large, raft_small
+from torchvision.models.optical_flow.raft import CorrBlock
+
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.data.flow import FlowPair, open_flow
+from zoo.evaluation.flow import FlowBenchmark
+from zoo.training import Updater, shuffled
+
+STRIDE = 8  # of the features; section 3.1
+NETWORKS = {"large": (raft_large, 4), "small": (raft_small, 3)}  # and the radius of a lookup; appendix A
+
+
+class RAFTRecipe(Recipe):
+    """The numbers of RAFT; the defaults are those of the paper's first stage (code, train_standard.sh)."""
+
+    scored_split: str = Field("val", description="as zoo.data.flow names it")
+    levels: int = Field(4, ge=1, le=4, description="of the correlation pyramid (section 3.2)")
+    updates: int = Field(12, ge=1, description="refinements in training (code, train.py: iters)")
+    scored_updates: int = Field(32, ge=1, description="refinements in evaluation; on KITTI 24 (section 4)")
+    gamma: float = Field(0.8, gt=0, le=1, description="weight of each refinement relative to the next (section 3.4)")
+    learning_rate: float = Field(4e-4, gt=0, description="at its peak")
+    warm_up: float = Field(0.05, gt=0, lt=1, description="share of the steps before the peak (code, train.py)")
+    weight_decay: float = Field(1e-4, ge=0)
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient (code, train.py)")
+    largest: float = Field(400.0, gt=0, description="pixels; longer true flow is left out (code, train.py: MAX_FLOW)")
+    crop: tuple[int, int] = Field((368, 496), description="height, width of what a step sees; multiples of 8")
+    zoom: tuple[float, float] = Field(
+        (0.93, 2.0), description="range of the crops' scale (code, datasets.py: 2^-0.1, 2^1)"
+    )
+    upright: float = Field(0.9, ge=0, le=1, description="share that is not turned upside down (code, augmentor.py)")
+    light: float = Field(0.4, ge=0, lt=1, description="largest change of gain and of contrast (code, augmentor.py)")
+
+
+class RAFTEstimator(nn.Module):
+    """Behind `zoo.tasks.FlowEstimator`: pads pictures to what the network takes, and crops its flow back.
+
+    Args:
+        updates: refinements before the answer.
+    """
+
+    def __init__(self, network: nn.Module, *, updates: int, least: int) -> None:
+        super().__init__()
+        self.network = network
+        self.updates = updates
+        self.least = least
+
+    @torch.inference_mode()
+    def flow(self, first: UInt8[Tensor, "n 3 h w"], second: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2 h w"]:
+        """Right and down, in pixels."""
+        height, width = first.shape[-2:]
+        device = next(self.network.parameters()).device
+        sides = [max(self.least, -(-side // STRIDE) * STRIDE) for side in (height, width)]
+        top, left = ((side - had) // 2 for side, had in zip(sides, (height, width), strict=True))
+        around = (left, sides[1] - width - left, top, sides[0] - height - top)
+        padded = (functional.pad(normalised(images.to(device)), around, mode="replicate") for images in (first, second))
+        flow = cast(Tensor, self.network(*padded, num_flow_updates=self.updates)[-1])
+        return flow[..., top : top + height, left : left + width]
+
+
+def normalised(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Between -1 and 1 (code, raft.py)."""
+    return images / 127.5 - 1
+
+
+def sequence_loss(
+    refined: list[Tensor], flow: Float[Tensor, "n 2 h w"], valid: Bool[Tensor, "n h w"], *, gamma: float
+) -> Float[Tensor, ""]:
+    """L1 distance of every refinement from the truth, the last one weighing 1 and each earlier one `gamma` times the
+    next (equation 7), averaged over the pixels whose flow is known."""
+    known = valid.sum().clamp(min=1)
+    losses = [((estimate - flow).abs().sum(1) * valid).sum() / known for estimate in refined]
+    return torch.stack([gamma ** (len(losses) - 1 - i) * loss for i, loss in enumerate(losses)]).sum()
+
+
+class RAFTLearner(Learner):
+    """The sequence loss under AdamW with a clipped gradient and a rate that rises and falls linearly (section 4)."""
+
+    def __init__(self, recipe: RAFTRecipe, _facts: Facts, *, size: str) -> None:
+        super().__init__()
+        self.recipe = recipe
+        build, radius = NETWORKS[size]
+        self.network = build(weights=None, corr_block=CorrBlock(num_levels=recipe.levels, radius=radius))
+        self.update = Updater(
+            self.network.parameters(),
+            torch.optim.AdamW,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            eps=1e-8,
+            clip=recipe.clip,
+            schedule=lambda done: one_cycle((done + 1) / (recipe.steps + 1), warm_up=recipe.warm_up),
+        )
+
+    def step(self, batch: Batch) -> Scalars:
+        first, second, flow = batch["first"], batch["second"], batch["flow"]
+        valid = batch["valid"] & (flow.norm(dim=1) < self.recipe.largest)
+        refined = self.network(normalised(first), normalised(second), num_flow_updates=self.recipe.updates)
+        loss = sequence_loss(refined, flow, valid, gamma=self.recipe.gamma)
+        self.update(loss)
+        self.network.corr_block.corr_pyramid = []  # else the step's graph lives on in it, and no copy can be made
+        error = (refined[-1].detach() - flow).norm(dim=1)
+        return {"loss": loss.detach(), "epe": (error * valid).sum() / valid.sum().clamp(min=1)}
+
+    def predictor(self) -> RAFTEstimator:
+        least = STRIDE * 2**self.recipe.levels  # the coarsest level of the pyramid is 2 x 2 or more
+        return RAFTEstimator(self.network, updates=self.recipe.scored_updates, least=least)
+
+
+def one_cycle(done: float, *, warm_up: float) -> float:
+    """Up from 0 to 1 in the share `warm_up` of a run, then down to 0."""
+    return min(done / warm_up, (1 - done) / (1 - warm_up))
+
+
+class FlowBatches:
+    """Crops of pairs, scaled, mirrored and relit at random (section 4 and code, augmentor.py)."""
+
+    facts = Facts(channels=3)
+
+    def __init__(self, recipe: RAFTRecipe, inputs: Inputs) -> None:
+        self.recipe = recipe
+        self.pairs = open_flow(inputs.dataset(recipe.dataset), "train")
+
+    def __call__(self, step: int) -> Batch:
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, step])
+        chosen = shuffled(len(self.pairs), recipe.batch_size, seed=recipe.seed, step=step)
+        pairs = [varied(self.pairs[int(i)], recipe, rng=rng) for i in chosen]
+        first, second, flow, valid = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
+        channels_first = {"first": first, "second": second, "flow": flow}
+        batch = {name: value.permute(0, 3, 1, 2).contiguous() for name, value in channels_first.items()}
+        return batch | {"valid": valid}
+
+
+def varied(pair: FlowPair, recipe: RAFTRecipe, *, rng: np.random.Generator) -> FlowPair:
+    """A crop of a pair at a random scale, mirrored half of the time, sometimes upside down, and in another light."""
+    height, width = recipe.crop
+    least = max(height / pair.valid.shape[0], width / pair.valid.shape[1])
+    scale = max(least, np.exp(rng.uniform(*np.log(recipe.zoom))))
+    pair = scaled(pair, scale) if scale != 1 else pair
+    y, x = (int(rng.integers(had - side + 1)) for had, side in zip(pair.valid.shape, (height, width), strict=True))
+    pair = FlowPair(*(part[y : y + height, x : x + width] for part in pair))
+    if rng.random() < 0.5:
+        pair = mirrored(pair, axis=1)
+    if rng.random() >= recipe.upright:
+        pair = mirrored(pair, axis=0)
+    gain, contrast = 1 + rng.uniform(-recipe.light, recipe.light, size=2)
+    first, second = (relit(picture, gain, contrast) for picture in (pair.first, pair.second))
+    return pair._replace(first=first, second=second)
+
+
+def scaled(pair: FlowPair, scale: float) -> FlowPair:
+    """A pair at another scale; a pixel's flow is known where all that it comes from is."""
+    height, width = (int(np.ceil(side * scale)) for side in pair.valid.shape)
+    stretch = np.array([width / pair.valid.shape[1], height / pair.valid.shape[0]], np.float32)
+    first, second, flow = (
+        cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+        for part in (pair.first, pair.second, pair.flow)
+    )
+    valid = cv2.resize(pair.valid.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) == 1
+    return FlowPair(first, second, flow * stretch, valid)
+
+
+def mirrored(pair: FlowPair, *, axis: int) -> FlowPair:
+    """A pair with left and right (axis 1) or top and bottom (axis 0) exchanged."""
+    flipped = FlowPair(*(np.flip(part, axis) for part in pair))
+    sign = np.array((-1, 1) if axis == 1 else (1, -1), np.float32)
+    return flipped._replace(flow=flipped.flow * sign)
+
+
+def relit(picture: UInt8[np.ndarray, "h w 3"], gain: float, contrast: float) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture under another light, and with its values spread about their mean."""
+    lit = picture * np.float32(gain)
+    mean = lit.mean()
+    return np.clip((lit - mean) * np.float32(contrast) + mean, 0, 255).astype(np.uint8)
+
+
+def _benchmark(recipe: RAFTRecipe, inputs: Inputs) -> FlowBenchmark:
+    return FlowBenchmark(recipe.scored, inputs, split=recipe.scored_split)
+
+
+def _small_pictures(*, steps: int, batch_size: int, updates: int, learning_rate: float) -> RAFTRecipe:
+    """Whole pairs of `collage-flow`; these numbers are ours, found on its training pairs."""
+    return RAFTRecipe(
+        dataset="collage-flow",
+        steps=steps,
+        batch_size=batch_size,
+        levels=2,
+        updates=updates,
+        scored_updates=12,
+        learning_rate=learning_rate,
+        crop=(80, 96),
+        zoom=(1.0, 1.3),
+        upright=0.5,
+    )
+
+
+def _published_errors(clean: float, final: float, kitti: float, fl_all: float, *, source: str) -> tuple[Target, ...]:
+    """After FlyingChairs and FlyingThings3D."""
+    return (
+        Target(metric="EPE", value=clean, dataset="sintel", source=f"{source}, Sintel train, clean"),
+        Target(metric="EPE", value=final, dataset="sintel", source=f"{source}, Sintel train, final"),
+        Target(metric="EPE", value=kitti, dataset="kitti-2015", source=f"{source}, KITTI-15 train"),
+        Target(metric="Fl_all", value=fl_all, dataset="kitti-2015", source=f"{source}, KITTI-15 train"),
+    )
+
+
+PAPER = "Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020"
+
+RAFT_SMALL = Family(
+    name="raft-small",
+    paper=PAPER,
+    recipes={
+        "smoke": _small_pictures(steps=50, batch_size=2, updates=4, learning_rate=1e-3),
+        "mini": _small_pictures(steps=250, batch_size=4, updates=6, learning_rate=1e-3),
+        # code, train_standard.sh: FlyingChairs
+        "paper": RAFTRecipe(
+            dataset="flyingchairs", scored_on="sintel", scored_split="clean", steps=100_000, batch_size=10
+        ),
+    },
+    learner=partial(RAFTLearner, size="small"),
+    batches=FlowBatches,
+    benchmark=_benchmark,
+    targets=(
+        *_published_errors(2.21, 3.35, 7.51, 0.269, source="paper, table 1, C+T, small"),
+        *_published_errors(1.9901, 3.2831, 7.5978, 0.2524, source="torchvision, Raft_Small_Weights.C_T_V2"),
+    ),
+)
+RAFT = Family(
+    name="raft",
+    paper=PAPER,
+    recipes={
+        "smoke": _small_pictures(steps=20, batch_size=2, updates=4, learning_rate=4e-4),
+        "mini": _small_pictures(steps=100, batch_size=2, updates=6, learning_rate=4e-4),
+        # code, train_standard.sh: FlyingChairs
+        "paper": RAFTRecipe(
+            dataset="flyingchairs", scored_on="sintel", scored_split="clean", steps=100_000, batch_size=10
+        ),
+    },
+    learner=partial(RAFTLearner, size="large"),
+    batches=FlowBatches,
+    benchmark=_benchmark,
+    targets=(
+        *_published_errors(1.43, 2.71, 5.04, 0.174, source="paper, table 1, C+T"),
+        *_published_errors(1.3822, 2.7161, 4.5118, 0.1607, source="torchvision, Raft_Large_Weights.C_T_V2"),
+    ),
+)

@@ -13,6 +13,7 @@ MADE = {
     "digits": "1,797 handwritten digits, 8x8 (UCI, by scikit-learn), as MNIST idx files",
     "collage-seg": "eight kinds of objects over other photographs, 96x96, in VOC layout",
     "collage-track": "one moving object among others, 160x120, in OTB layout",
+    "collage-action": "eight motions that no single frame gives away, 64x64, in UCF-101 layout",
 }
 """What can be made, and what it is."""
 

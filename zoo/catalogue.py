@@ -31,6 +31,7 @@ CATALOGUE: dict[str, Listing] = {
     "fcn16s": Listing("zoo.segmentation.fcn:FCN16S", "FCN with the pool4 skip", "mIoU"),
     "fcn8s": Listing("zoo.segmentation.fcn:FCN8S", "FCN with the pool4 and pool3 skips", "mIoU"),
     "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
+    "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),
     "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"

@@ -17,6 +17,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn8s", "smoke"),
         Slot("siamfc", "smoke"),
         Slot("wgan-gp", "smoke"),
+        Slot("c3d", "smoke"),
     ),
     # At most two minutes each on two cores: learns something real from data that needs no download.
     "mini": (
@@ -26,6 +27,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn8s", "mini"),
         Slot("siamfc", "mini"),
         Slot("wgan-gp", "mini"),
+        Slot("c3d", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

@@ -168,13 +168,15 @@ def _fault(video: Video) -> str | None:
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """The words of every line that has some, with its number."""
     if not path.is_file():
-        raise ValueError(f"{path}: expected a list of UCF-101, but there is no such file. Unpack the official lists there.")
+        raise ValueError(
+            f"{path}: expected a list of UCF-101, but there is no such file. Unpack the official lists there."
+        )
     rows = ((number, line.split()) for number, line in enumerate(path.read_text().splitlines(), 1))
     return [(number, words) for number, words in rows if words]
 
 
 def _read_classes(path: Path) -> tuple[str, ...]:
-    classes = []
+    classes: list[str] = []
     for number, words in _lines(path):
         if len(words) != 2 or words[0] != str(len(classes) + 1):
             raise ValueError(

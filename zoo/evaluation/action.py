@@ -115,7 +115,7 @@ def video_scores(predictor: "ActionRecogniser", video: Video) -> Float32[np.ndar
     clips = torch.from_numpy(np.stack([frames[start : start + length] for start in starts]))
     with torch.inference_mode():
         probabilities = predictor.probabilities(clips.permute(0, 4, 1, 2, 3))
-    scores: Float32[np.ndarray, "classes"] = probabilities.float().mean(dim=0).cpu().numpy()
+    scores = np.asarray(probabilities.float().mean(dim=0).cpu().numpy())
     if not np.isfinite(scores).all():
         raise ValueError(f"{video.name}: expected finite class probabilities, got {scores}. Look at the weights.")
     return scores

@@ -5,11 +5,11 @@
 Tran, Bourdev, Fergus, Torresani, Paluri, "Learning Spatiotemporal Features with 3D Convolutional Networks", ICCV 2015,
 arXiv 1412.0767 ("paper" below); "code" is the authors' release, github.com/facebookarchive/C3D.
 
-Differs from the paper: pixels are scaled to -1 ... 1 where it subtracts the mean of each pixel over the training set, and
-frames are shrunk without aliasing. `paper` trains the eight-layer network on UCF-101 from chance, with the numbers of the
-authors' code for that (the paper does so with five layers, in section 3, and pretrains the eight on Sports-1M); a step sees
-a random clip of each of its videos, where the code cuts videos into clips once. `smoke` and `mini` are narrow, see small
-frames and have batch normalisation.
+Differs from the paper: pixels are scaled to -1 ... 1 where it subtracts the mean of each pixel over the training
+set, and frames are shrunk without aliasing. `paper` trains the eight-layer network on UCF-101 from chance, with the
+numbers of the authors' code for that (the paper does so with five layers, in section 3, and pretrains the eight on
+Sports-1M); a step sees a random clip of each of its videos, where the code cuts videos into clips once. `smoke` and
+`mini` are narrow, see small frames and have batch normalisation.
 
 Cost of a 16 x 112 x 112 clip, in G multiply-adds: conv1 1.04, conv2 11.10, conv3 5.55 and 11.10, conv4 2.77 and 5.55,
 conv5 0.69 twice: 38.49; fc6 0.0336 (8192 x 4096), fc7 0.0168 (4096 x 4096), fc8 0.0004 (4096 x 101).
@@ -49,10 +49,10 @@ class C3DRecipe(Recipe):
 
 
 class C3D(nn.Module):
-    """Eight convolutions, five poolings, two fully connected layers (figure 3). Implements `zoo.tasks.ActionRecogniser`.
+    """Eight convolutions, five poolings, two fully connected layers (figure 3).
 
-    The first pooling leaves time alone (section 3.3); poolings round up, as the code's do, so that the last one gives
-    1 x 4 x 4.
+    Implements `zoo.tasks.ActionRecogniser`. The first pooling leaves time alone (section 3.3); poolings round up, as
+    the code's do, so that the last one gives 1 x 4 x 4.
     """
 
     def __init__(
@@ -81,24 +81,25 @@ class C3D(nn.Module):
         self.head = nn.Sequential(
             *(nn.Flatten(), nn.Linear(before * pooled, head), nn.ReLU(inplace=True), nn.Dropout(dropout)),
             *(nn.Linear(head, head), nn.ReLU(inplace=True), nn.Dropout(dropout)),
-            nn.Linear(head, classes),
         )
+        self.scores = nn.Linear(head, classes)
         if not batch_norm:
             self._start_as_the_code_does()
 
     def forward(self, clips: UInt8[Tensor, "n 3 t crop crop"]) -> Float[Tensor, "n classes"]:
         """Class scores before the softmax."""
-        return self.head(self.stages(clips.float() / 127.5 - 1))
+        return self.scores(self.head(self.stages(clips.float() / 127.5 - 1)))
 
     def probabilities(self, clips: UInt8[Tensor, "n 3 t h w"]) -> Float[Tensor, "n classes"]:
         """Class probabilities of clips of any size, by the central crop."""
         frames = shrunk(clips, self.size)
         top, left = ((side - self.crop) // 2 for side in self.size)
         central = frames[..., top : top + self.crop, left : left + self.crop]
-        return self(central.to(self.head[1].weight.device)).softmax(dim=1)
+        return self(central.to(self.scores.weight.device)).softmax(dim=1)
 
     def _start_as_the_code_does(self) -> None:
-        """Gaussians of 0.01 (fc6, fc7: 0.005); biases of 1, so that no unit is dead, but in the first and last layer."""
+        """Gaussians of 0.01 (fc6, fc7: 0.005), and biases of 1, so that no unit is dead; 0 in the first and last
+        layer."""
         layers = [layer for layer in self.modules() if isinstance(layer, nn.Conv3d | nn.Linear)]
         for layer in layers:
             wide = isinstance(layer, nn.Linear) and layer is not layers[-1]

@@ -12,7 +12,7 @@ Sports-1M); a step sees a random clip of each of its videos, where the code cuts
 `mini` are narrow, see small frames and have batch normalisation.
 
 Cost of a 16 x 112 x 112 clip, in G multiply-adds: conv1 1.04, conv2 11.10, conv3 5.55 and 11.10, conv4 2.77 and 5.55,
-conv5 0.69 twice: 38.49; fc6 0.0336 (8192 x 4096), fc7 0.0168 (4096 x 4096), fc8 0.0004 (4096 x 101).
+conv5 0.69 twice: 38.50; fc6 0.0336 (8192 x 4096), fc7 0.0168 (4096 x 4096), fc8 0.0004 (4096 x 101).
 """
 
 import numpy as np
@@ -83,8 +83,7 @@ class C3D(nn.Module):
             *(nn.Linear(head, head), nn.ReLU(inplace=True), nn.Dropout(dropout)),
         )
         self.scores = nn.Linear(head, classes)
-        if not batch_norm:
-            self._start_as_the_code_does()
+        self._start(batch_norm=batch_norm)
 
     def forward(self, clips: UInt8[Tensor, "n 3 t crop crop"]) -> Float[Tensor, "n classes"]:
         """Class scores before the softmax."""
@@ -97,15 +96,19 @@ class C3D(nn.Module):
         central = frames[..., top : top + self.crop, left : left + self.crop]
         return self(central.to(self.scores.weight.device)).softmax(dim=1)
 
-    def _start_as_the_code_does(self) -> None:
-        """Gaussians of 0.01 (fc6, fc7: 0.005), and biases of 1, so that no unit is dead; 0 in the first and last
-        layer."""
+    def _start(self, *, batch_norm: bool) -> None:
+        """As the code does: Gaussians of 0.01 (fc6, fc7: 0.005), and biases of 1, so that no unit is dead; 0 in the
+        first and the last layer. With batch normalisation, which has no such need, after He et al. 2015."""
         layers = [layer for layer in self.modules() if isinstance(layer, nn.Conv3d | nn.Linear)]
         for layer in layers:
-            wide = isinstance(layer, nn.Linear) and layer is not layers[-1]
-            nn.init.normal_(layer.weight, std=0.005 if wide else 0.01)
+            if batch_norm:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            else:
+                wide = isinstance(layer, nn.Linear) and layer is not self.scores
+                nn.init.normal_(layer.weight, std=0.005 if wide else 0.01)
             if layer.bias is not None:
-                nn.init.constant_(layer.bias, 0.0 if layer in (layers[0], layers[-1]) else 1.0)
+                at_end = batch_norm or layer in (layers[0], self.scores)
+                nn.init.constant_(layer.bias, 0.0 if at_end else 1.0)
 
 
 def _convolution(before: int, after: int, *, batch_norm: bool) -> list[nn.Module]:
@@ -189,8 +192,8 @@ FAMILY = Family(
     recipes={
         "smoke": C3DRecipe(
             dataset="collage-action",
-            steps=60,
-            batch_size=16,
+            steps=120,
+            batch_size=8,
             size=(36, 36),
             crop=32,
             mirror=False,
@@ -198,20 +201,24 @@ FAMILY = Family(
             head=64,
             batch_norm=True,
             dropout=0.0,
-            learning_rate=0.05,
+            learning_rate=0.02,
+            drop_every=90,
+            weight_decay=0.0,
         ),
         "mini": C3DRecipe(
             dataset="collage-action",
-            steps=200,
-            batch_size=16,
+            steps=800,
+            batch_size=8,
             size=(36, 36),
             crop=32,
             mirror=False,
-            width=16,
-            head=128,
+            width=8,
+            head=64,
             batch_norm=True,
             dropout=0.0,
-            learning_rate=0.05,
+            learning_rate=0.02,
+            drop_every=600,
+            weight_decay=0.0,
         ),
         "paper": C3DRecipe(dataset="ucf101", steps=60_000, batch_size=30),
     },

@@ -1,9 +1,9 @@
 """`collage-action`: eight kinds of motion that no single frame gives away; UCF-101 layout, 64x64, 25 frames a second.
 
-An object over a photograph moves left, right, up or down, turns either way, grows or shrinks. Where it is, how large
-and at what angle is distributed alike in every frame of every class: what does not move in a clip rests at a random
-point of the very path that it would take if it did. So the best classifier of single frames, of however many of one
-clip, is right one time in eight.
+An object over a photograph moves left, right, up or down, turns either way, grows or shrinks. What does not move in a
+clip rests at a random point of the very path that it would take if it did; so in a frame taken at random the object's
+place, size and angle are distributed alike for all classes, and a classifier of such frames, however many of one clip,
+is right one time in eight.
 
 25 groups of 16 clips, one object and one scene each, the same for all classes; three splits that keep groups whole.
 """

@@ -115,7 +115,7 @@ def test_a_frame_of_collage_action_does_not_tell_its_class() -> None:
     quantiles = np.array([np.quantile(path, np.arange(0.05, 1, 0.05), axis=(0, 1)) for path in paths.values()])
     assert (np.ptp(quantiles, axis=0) < [4, 4, 50, 1.5]).all()
     pairs = np.array([np.corrcoef(path.reshape(-1, 4), rowvar=False) for path in paths.values()])
-    assert np.abs(pairs - np.eye(4)).max() < 0.1
+    assert np.abs(pairs - np.eye(4)).max() < 0.2
     for of, path in paths.items():
         moving, sign = collage_action._CLASSES[of]
         steps = np.diff(path, axis=1)

@@ -18,6 +18,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("raft-small", "smoke"),
         Slot("siamfc", "smoke"),
         Slot("wgan-gp", "smoke"),
+        Slot("c3d", "smoke"),
     ),
     # At most two minutes each on two cores: learns something real from data that needs no download.
     "mini": (
@@ -28,6 +29,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("raft-small", "mini"),
         Slot("siamfc", "mini"),
         Slot("wgan-gp", "mini"),
+        Slot("c3d", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

@@ -33,6 +33,7 @@ CATALOGUE: dict[str, Listing] = {
     "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
     "raft": Listing("zoo.optical_flow.raft:RAFT", "Recurrent all-pairs field transforms for optical flow", "EPE"),
     "raft-small": Listing("zoo.optical_flow.raft:RAFT_SMALL", "RAFT with a fifth of the parameters", "EPE"),
+    "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),
     "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"

@@ -58,3 +58,14 @@ class Classifier(Protocol):
     def probabilities(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n classes"]: ...
 
     def features(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n d"]: ...
+
+
+class ActionRecogniser(Protocol):
+    """Names what is done in a clip of consecutive frames."""
+
+    @property
+    def clip_length(self) -> int:
+        """How many frames it looks at."""
+        ...
+
+    def probabilities(self, clips: UInt8[torch.Tensor, "n 3 clip_length h w"]) -> Float[torch.Tensor, "n classes"]: ...

@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from zoo.data.flow import FlowPair, open_flow
-from zoo.data.made import MADE, collage_flow, collage_seg, collage_track, make
+from zoo.data.made import MADE, collage_action, collage_flow, collage_seg, collage_track, make
 from zoo.data.made.collage import Look, paste, render
 from zoo.data.made.cutouts import _POLYGONS, cutout, photograph_of
 from zoo.data.mnist import open_mnist
@@ -129,6 +129,26 @@ def test_a_motion_and_its_inverse_by_hand() -> None:
     a, b, c, d, e, f = quarter.affine
     assert (a * 2 + b * 0 + c, d * 2 + e * 0 + f) == (1, 1)
     assert quarter.inverse.after(quarter) == quarter.after(quarter.inverse) == collage_flow._Similarity(1, 0)
+
+
+def test_a_frame_of_collage_action_does_not_tell_its_class() -> None:
+    """The object's pose in single frames is distributed alike for all classes, coordinate by coordinate and in pairs;
+    over a clip one coordinate goes one way."""
+    rng = np.random.default_rng(0)
+    names = ("x", "y", "angle", "size")
+    paths = {
+        of: np.array([[[pose[n] for n in names] for pose in collage_action.poses(of, rng)] for _ in range(600)])
+        for of in collage_action._CLASSES
+    }
+    quantiles = np.array([np.quantile(path, np.arange(0.05, 1, 0.05), axis=(0, 1)) for path in paths.values()])
+    assert (np.ptp(quantiles, axis=0) < [4, 4, 50, 1.5]).all()
+    pairs = np.array([np.corrcoef(path.reshape(-1, 4), rowvar=False) for path in paths.values()])
+    assert np.abs(pairs - np.eye(4)).max() < 0.2
+    for of, path in paths.items():
+        moving, sign = collage_action._CLASSES[of]
+        steps = np.diff(path, axis=1)
+        assert (np.sign(steps[..., names.index(moving)]) == sign).all()
+        assert (np.delete(steps, names.index(moving), axis=2) == 0).all()
 
 
 def test_nothing_leaks_from_training_into_the_test() -> None:

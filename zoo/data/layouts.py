@@ -6,6 +6,7 @@ from zoo.data.flow import flow_splits, open_flow
 from zoo.data.labelled import open_labelled
 from zoo.data.otb import open_otb
 from zoo.data.segmentation import open_segmentation
+from zoo.data.ucf101 import open_ucf101
 
 
 def examine(folder: Path) -> str | None:
@@ -18,6 +19,8 @@ def examine(folder: Path) -> str | None:
         return _examine_labelled(folder)
     if _any(folder, "*/groundtruth_rect*.txt", "*/*/groundtruth_rect*.txt"):
         return _examine_otb(folder)
+    if _any(folder, "ucfTrainTestlist"):
+        return _examine_ucf101(folder)
     if _any(folder, "JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"):
         return _examine_segmentation(folder)
     if _any(folder, "*-gt.flo", "*_flow.flo", "data/*_flow.flo", "training/flow", "training/flow_occ", "other-gt-flow"):
@@ -64,6 +67,16 @@ def _examine_flow(folder: Path) -> str:
             pairs[i]
         counts[split] = len(pairs)
     return f"pairs with flow ({pairs.layout}): {_said(counts)}"
+
+
+def _examine_ucf101(folder: Path) -> str:
+    counts = {}
+    for part in ("train", "test"):
+        split = open_ucf101(folder, part)
+        for video in split.videos:
+            video.check()
+        counts[part] = len(split.videos)
+    return f"UCF-101: {_said(counts)} videos, {len(split.classes)} classes"
 
 
 def _said(counts: dict[str, int]) -> str:

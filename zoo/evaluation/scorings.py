@@ -7,6 +7,7 @@ from zoo.evaluation.scoring import Scoring
 SCORINGS = {
     "accuracy@1": "zoo.evaluation.recognition:Accuracy",
     "epe@1": "zoo.evaluation.flow:EndPointError",
+    "actions@1": "zoo.evaluation.action:ActionAccuracy",
     "fid@1": "zoo.evaluation.generation:SampleQuality",
     "inception@1": "zoo.evaluation.generation:InceptionQuality",
     "miou@1": "zoo.evaluation.segmentation:MIoU",

@@ -14,6 +14,7 @@ MADE = {
     "collage-seg": "eight kinds of objects over other photographs, 96x96, in VOC layout",
     "collage-track": "one moving object among others, 160x120, in OTB layout",
     "collage-flow": "objects moving over a moving photograph, 96x80, exact flow, in FlyingChairs layout",
+    "collage-action": "eight motions that no single frame gives away, 64x64, in UCF-101 layout",
 }
 """What can be made, and what it is."""
 

@@ -1,6 +1,7 @@
 """Putting cut-outs onto photographs, with the exact mask of each."""
 
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,15 @@ def grainy(pixels: UInt8[np.ndarray, "*n"], rng: np.random.Generator, *, grain: 
 
 
 def write_jpeg(path: Path, pixels: UInt8[np.ndarray, "h w 3"]) -> None:
-    """A JPEG file of quality 80, 4:2:0; libjpeg-turbo's default integer transform is the same on every
-    processor."""
-    Image.fromarray(pixels).save(path, quality=80)
+    """A JPEG file."""
+    path.write_bytes(jpeg(pixels))
+
+
+def jpeg(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """A JPEG of quality 80, 4:2:0; libjpeg-turbo's default integer transform is the same on every processor."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "jpeg", quality=80)
+    return file.getvalue()
 
 
 def resized(look: Look, *, percent: int) -> Look:

@@ -1,0 +1,102 @@
+"""Accuracy of videos: hand-worked, against torchmetrics, and on videos where the answer is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from zoo.contracts import Inputs
+from zoo.evaluation.action import CLIPS, ActionAccuracy, ActionBenchmark, rank, video_scores
+from zoo.evaluation.scoring import Units
+from zoo.evaluation.scorings import scoring
+
+
+def units(labels: list[int], scores: np.ndarray) -> Units:
+    return Units({"label": np.array(labels), "scores": np.asarray(scores, np.float32)})
+
+
+def test_by_hand() -> None:
+    """Classes 0, 0, 1, 2; named 0, 1, 1, 0: accuracy 2/4, of the classes 1/2, 1 and 0."""
+    scores = np.array([[0.9, 0.1, 0], [0.4, 0.6, 0], [0.2, 0.5, 0.3], [0.5, 0.2, 0.3]])
+    found = ActionAccuracy().aggregate(units([0, 0, 1, 2], scores))
+    assert found == {"accuracy": 0.5, "top5_accuracy": 1.0, "mean_class_accuracy": 0.5}
+    counted = ActionAccuracy().aggregate(units([0, 0, 1, 2], scores), np.array([3, 1, 0, 0]))
+    assert counted == {"accuracy": 0.75, "top5_accuracy": 1.0, "mean_class_accuracy": 0.75}
+
+
+def test_ties_go_to_the_lower_class() -> None:
+    assert rank(np.full((3, 4), 0.25, np.float32), np.array([0, 1, 3])).tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_torchmetrics(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, scores = rng.integers(0, 11, size=300), rng.random((300, 11), dtype=np.float32)
+    found = ActionAccuracy().aggregate(units(labels.tolist(), scores))
+    truth, guess = torch.from_numpy(labels), torch.from_numpy(scores)
+    for name, top, average in (
+        ("accuracy", 1, "micro"),
+        ("top5_accuracy", 5, "micro"),
+        ("mean_class_accuracy", 1, "macro"),
+    ):
+        theirs = multiclass_accuracy(guess, truth, num_classes=11, top_k=top, average=average)  # type: ignore[arg-type]
+        assert found[name] == pytest.approx(float(theirs), rel=1e-6)
+
+
+class Noting:
+    """Remembers what it is shown, and knows nothing."""
+
+    clip_length = 8
+
+    def __init__(self) -> None:
+        self.seen: list[torch.Tensor] = []
+
+    def probabilities(self, clips: torch.Tensor) -> torch.Tensor:
+        self.seen.append(clips)
+        return torch.full((len(clips), 8), 1 / 8)
+
+
+@pytest.fixture
+def benchmark(datasets: Path) -> ActionBenchmark:
+    return ActionBenchmark("collage-action", Inputs(datasets=datasets))
+
+
+def test_ten_clips_are_spread_from_the_first_frame_to_the_last(benchmark: ActionBenchmark) -> None:
+    """20 frames, clips of 8: they start at 0, 12/9, 24/9 ... 12."""
+    predictor, video = Noting(), benchmark.test.videos[0]
+    video_scores(predictor, video)
+    (clips,) = predictor.seen
+    assert clips.shape == (CLIPS, 3, 8, 64, 64)
+    frames = torch.from_numpy(video.clip(0, 20)).permute(3, 0, 1, 2)
+    for clip, start in zip(clips, (0, 1, 3, 4, 5, 7, 8, 9, 11, 12), strict=True):
+        assert torch.equal(clip, frames[:, start : start + 8])
+
+
+def test_scores_are_the_mean_over_clips(benchmark: ActionBenchmark) -> None:
+    class Counting(Noting):
+        def probabilities(self, clips: torch.Tensor) -> torch.Tensor:
+            return torch.eye(2)[[0] * 7 + [1] * (len(clips) - 7)]
+
+    np.testing.assert_allclose(video_scores(Counting(), benchmark.test.videos[0]), [0.7, 0.3], rtol=1e-6)
+
+
+def test_weights_that_are_not_finite_are_named(benchmark: ActionBenchmark) -> None:
+    class Broken(Noting):
+        def probabilities(self, clips: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(clips), 8), torch.nan)
+
+    with pytest.raises(ValueError, match="v_Left_g01_c01: expected finite class probabilities"):
+        video_scores(Broken(), benchmark.test.videos[0])
+
+
+def test_the_truth_scores_one_and_the_floor_is_chance(benchmark: ActionBenchmark) -> None:
+    assert benchmark.protocol == "collage-action-test1/actions@1"
+    assert scoring(benchmark.protocol) == benchmark.scoring
+    method, trivial = benchmark.floor()
+    measured = benchmark.evaluate(trivial)
+    assert method == "majority class"
+    assert benchmark.scoring.aggregate(measured)["accuracy"] == 1 / 8
+    perfect = units(measured.rows["label"].tolist(), np.eye(8)[measured.rows["label"]])
+    assert set(benchmark.scoring.aggregate(perfect).values()) == {1.0}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cholesky, eigh, eigvalsh
+from scipy.linalg import LinAlgError, cholesky, eigh, eigvalsh, qr
+from scipy.linalg.blas import dtrmm
 
 from zoo.evaluation.scoring import Metric, Units
 
@@ -140,16 +141,16 @@ def distance_between(
 
 def _centred(values: Float64, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
     """The mean, and A with A'A = the covariance."""
-    weights = np.ones(len(values)) if counts is None else counts
-    mean = np.average(values, axis=0, weights=weights)
-    return mean, np.sqrt(weights / (weights.sum() - 1))[:, None] * (values - mean)
+    mean = np.average(values, axis=0, weights=counts)
+    centred = values - mean
+    centred *= np.sqrt(1 / (len(values) - 1) if counts is None else counts[:, None] / (counts.sum() - 1))
+    return mean, centred
 
 
 def moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
     """Mean (d,) and covariance (d, d) of features (n, d), row i counted `counts[i]` times."""
-    values = np.asarray(features, dtype=np.float64)
-    mean = np.average(values, axis=0, weights=counts)
-    return mean, np.atleast_2d(np.cov(values, rowvar=False, fweights=counts))
+    mean, centred = _centred(np.asarray(features, dtype=np.float64), counts)
+    return mean, centred.T @ centred
 
 
 def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, other: Float64) -> float:
@@ -163,7 +164,9 @@ def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, ot
 
 def distance_to(mean: Float64, factor: Float64, other_mean: Float64, other: Float64) -> float:
     """`frechet_distance` to a reference whose covariance is already factored: most of the work is done once."""
-    eigenvalues = eigvalsh(factor.T @ other @ factor)
+    right = dtrmm(1.0, factor, other, side=1, lower=1)
+    product = dtrmm(1.0, factor, right, side=0, lower=1, trans_a=1, overwrite_b=1)  # L' S L
+    eigenvalues = eigvalsh(product)
     root_trace = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
     difference = mean - other_mean
     distance = difference @ difference + np.vdot(factor, factor) + np.trace(other) - 2.0 * root_trace
@@ -171,12 +174,13 @@ def distance_to(mean: Float64, factor: Float64, other_mean: Float64, other: Floa
 
 
 def factor_of(covariance: Float64) -> Float64:
-    """L with L L' = the covariance, which may be singular (a feature that never moves)."""
+    """Lower triangular L with L L' = the covariance, which may be singular (a feature that never moves)."""
     try:
         return np.asarray(cholesky(covariance, lower=True))
     except LinAlgError:
         values, vectors = eigh(covariance)
-        return np.asarray(vectors * np.sqrt(np.clip(values, 0.0, None)))
+        root = vectors * np.sqrt(np.clip(values, 0.0, None))
+        return np.asarray(qr(root.T, mode="r")[0].T)
 
 
 def inception_score(probabilities: npt.ArrayLike, splits: int = SPLITS) -> float:

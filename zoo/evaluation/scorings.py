@@ -6,6 +6,7 @@ from zoo.evaluation.scoring import Scoring
 
 SCORINGS = {
     "accuracy@1": "zoo.evaluation.recognition:Accuracy",
+    "bpd@1": "zoo.evaluation.likelihood:BitsPerDimension",
     "fid@1": "zoo.evaluation.generation:SampleQuality",
     "miou@1": "zoo.evaluation.segmentation:MIoU",
     "ope@1": "zoo.evaluation.tracking:Success",

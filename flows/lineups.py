@@ -25,7 +25,14 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn16s", "mini"),
         Slot("fcn8s", "mini"),
         Slot("siamfc", "mini"),
+        Slot("vae-bernoulli", "mini"),
+        Slot("vae-gaussian", "mini"),
+        Slot("dcgan", "mini"),
+        Slot("lsgan", "mini"),
+        Slot("wgan", "mini"),
         Slot("wgan-gp", "mini"),
+        Slot("ddpm", "mini"),
+        Slot("ddim", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

@@ -31,7 +31,16 @@ CATALOGUE: dict[str, Listing] = {
     "fcn16s": Listing("zoo.segmentation.fcn:FCN16S", "FCN with the pool4 skip", "mIoU"),
     "fcn8s": Listing("zoo.segmentation.fcn:FCN8S", "FCN with the pool4 and pool3 skips", "mIoU"),
     "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
+    "vae-bernoulli": Listing("zoo.generative.vae:VAE_BERNOULLI", "Variational auto-encoder, Bernoulli decoder", "FID"),
+    "vae-gaussian": Listing(
+        "zoo.generative.vae:VAE_GAUSSIAN", "Variational auto-encoder, Gaussian decoder", "bits/dim"
+    ),
+    "dcgan": Listing("zoo.generative.dcgan:FAMILY", "Deep convolutional GAN", "FID"),
+    "lsgan": Listing("zoo.generative.lsgan:FAMILY", "Least squares GAN", "FID"),
+    "wgan": Listing("zoo.generative.wgan:FAMILY", "Wasserstein GAN with weight clipping", "FID"),
     "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
+    "ddpm": Listing("zoo.generative.ddpm:DDPM", "Denoising diffusion probabilistic model", "FID"),
+    "ddim": Listing("zoo.generative.ddpm:DDIM", "DDPM's weights, drawn from in few implicit steps", "FID"),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
     ),

@@ -28,8 +28,15 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn8s", "mini"),
         Slot("raft-small", "mini"),
         Slot("siamfc", "mini"),
+        Slot("vae-bernoulli", "mini"),
+        Slot("vae-gaussian", "mini"),
+        Slot("dcgan", "mini"),
+        Slot("lsgan", "mini"),
+        Slot("wgan", "mini"),
         Slot("wgan-gp", "mini"),
         Slot("c3d", "mini"),
+        Slot("ddpm", "mini"),
+        Slot("ddim", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

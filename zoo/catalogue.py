@@ -34,7 +34,16 @@ CATALOGUE: dict[str, Listing] = {
     "raft": Listing("zoo.optical_flow.raft:RAFT", "Recurrent all-pairs field transforms for optical flow", "EPE"),
     "raft-small": Listing("zoo.optical_flow.raft:RAFT_SMALL", "RAFT with a fifth of the parameters", "EPE"),
     "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),
+    "vae-bernoulli": Listing("zoo.generative.vae:VAE_BERNOULLI", "Variational auto-encoder, Bernoulli decoder", "FID"),
+    "vae-gaussian": Listing(
+        "zoo.generative.vae:VAE_GAUSSIAN", "Variational auto-encoder, Gaussian decoder", "bits/dim"
+    ),
+    "dcgan": Listing("zoo.generative.dcgan:FAMILY", "Deep convolutional GAN", "FID"),
+    "lsgan": Listing("zoo.generative.lsgan:FAMILY", "Least squares GAN", "FID"),
+    "wgan": Listing("zoo.generative.wgan:FAMILY", "Wasserstein GAN with weight clipping", "FID"),
     "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
+    "ddpm": Listing("zoo.generative.ddpm:DDPM", "Denoising diffusion probabilistic model", "FID"),
+    "ddim": Listing("zoo.generative.ddpm:DDIM", "DDPM's weights, drawn from in few implicit steps", "FID"),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
     ),

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Float64, Int64, UInt8
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
@@ -50,6 +50,12 @@ class Sampler(Protocol):
     """Draws pictures from the distribution it has learned."""
 
     def sample(self, count: int, *, seed: int) -> UInt8[torch.Tensor, "count c h w"]: ...
+
+
+class DensityModel(Protocol):
+    """Says how probable a picture of whole values 0 ... 255 is, in nats: never a density. A lower bound will do."""
+
+    def log_likelihood(self, images: UInt8[torch.Tensor, "n c h w"], *, seed: int) -> Float64[torch.Tensor, "n"]: ...
 
 
 class Classifier(Protocol):

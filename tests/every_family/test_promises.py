@@ -31,7 +31,8 @@ class Short:
 
     def __init__(self, name: str, datasets: Path) -> None:
         self.of: Family = family(name)
-        self.recipe: Recipe = self.of.recipe("smoke", steps=STEPS)
+        # What is not trained has 0 steps and stays so.
+        self.recipe: Recipe = self.of.recipe("smoke", steps=min(STEPS, self.of.recipe("smoke").steps))
         needed = [need.split(".")[0] for need in self.of.needs]
         self.inputs = Inputs(datasets=datasets, upstream={n: _upstream(n, datasets) for n in needed})
 
@@ -93,7 +94,7 @@ def test_same_seed_same_losses_and_another_seed_others(short: Short, tmp_path: P
     two, same = short.train(tmp_path / "two")
     _, others = short.train(tmp_path / "three", seed=1)
     assert losses == same
-    assert losses != others
+    assert losses != others or not short.recipe.steps
     assert _equal(one.predictor().state_dict(), two.predictor().state_dict())
 
 
@@ -102,6 +103,8 @@ def test_resuming_is_bit_exact(short: Short, tmp_path: Path) -> None:
         if progress.step == STEPS // 2:
             raise KeyboardInterrupt
 
+    if not short.recipe.steps:
+        pytest.skip("nothing is trained, so nothing is resumed")
     whole, _ = short.train(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(short.of, short.recipe, short.inputs, tmp_path / "parts", report=stop, checkpoint_seconds=0)
@@ -114,7 +117,7 @@ def test_every_weight_moves_or_is_declared_frozen(short: Short) -> None:
     batches = short.of.batches(recipe, short.inputs)
     learner = short.of.learner(recipe, batches.facts).train()
     before = {key: value.detach().clone() for key, value in learner.named_parameters() if value.requires_grad}
-    for step in range(STEPS):
+    for step in range(recipe.steps):
         torch.manual_seed(step)
         learner.step(batches(step))
     still = [key for key, value in learner.named_parameters() if key in before and torch.equal(before[key], value)]

@@ -8,6 +8,7 @@ SCORINGS = {
     "accuracy@1": "zoo.evaluation.recognition:Accuracy",
     "epe@1": "zoo.evaluation.flow:EndPointError",
     "actions@1": "zoo.evaluation.action:ActionAccuracy",
+    "bpd@1": "zoo.evaluation.likelihood:BitsPerDimension",
     "fid@1": "zoo.evaluation.generation:SampleQuality",
     "inception@1": "zoo.evaluation.generation:InceptionQuality",
     "miou@1": "zoo.evaluation.segmentation:MIoU",

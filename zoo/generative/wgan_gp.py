@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
-from zoo.data.labelled import open_labelled
 from zoo.evaluation.sampling import SamplingBenchmark
-from zoo.training import Updater, shuffled
+from zoo.layers.pixels import signed, to_bytes
+from zoo.training import Updater
+from zoo.training.pictures import PictureBatches
 from zoo.training.updater import linear_decay
 
 
@@ -74,8 +75,6 @@ class Generator(nn.Module):
     def __init__(self, recipe: WganGpRecipe, facts: Facts) -> None:
         super().__init__()
         base, blocks = seed_size(facts.height)
-        if facts.height != facts.width:
-            raise ValueError(f"wgan-gp: expected square pictures, got {facts.height} x {facts.width}")
         self.latent, self.width, self.base = recipe.latent, recipe.width, base
         self.project = nn.Linear(recipe.latent, recipe.width * base * base)
         self.blocks = nn.Sequential(*(UpBlock(recipe.width) for _ in range(blocks)))
@@ -93,7 +92,7 @@ class Generator(nn.Module):
         was_training = self.training
         pictures = self.eval()(z)
         self.train(was_training)
-        return ((pictures + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
+        return to_bytes(pictures)
 
 
 class Critic(nn.Module):
@@ -157,8 +156,7 @@ class WganGpLearner(Learner):
 
     def step(self, batch: Batch) -> Scalars:
         """One generator update; `batch["image"]` is (critic_steps * n, c, h, w) uint8."""
-        reals = batch["image"].float() / 127.5 - 1.0
-        for real in reals.chunk(self.recipe.critic_steps):
+        for real in signed(batch["image"]).chunk(self.recipe.critic_steps):
             with torch.no_grad():
                 fake = self.generator(self._noise(real))
             distance = self.critic(real).mean() - self.critic(fake).mean()
@@ -177,20 +175,8 @@ class WganGpLearner(Learner):
         return self.generator
 
 
-class PictureBatches:
-    """Training pictures, enough for all the critic's updates of a step."""
-
-    def __init__(self, recipe: WganGpRecipe, inputs: Inputs) -> None:
-        self.recipe = recipe
-        self.images = open_labelled(inputs.dataset(recipe.dataset), "train").images
-        _, channels, height, width = self.images.shape
-        self.facts = Facts(channels=channels, height=height, width=width)
-
-    def __call__(self, step: int) -> Batch:
-        recipe = self.recipe
-        count = recipe.batch_size * recipe.critic_steps
-        chosen = shuffled(len(self.images), count, seed=recipe.seed, step=step)
-        return {"image": torch.from_numpy(self.images[chosen])}
+def _batches(recipe: WganGpRecipe, inputs: Inputs) -> PictureBatches:
+    return PictureBatches(recipe, inputs, portions=recipe.critic_steps)
 
 
 def _benchmark(recipe: WganGpRecipe, inputs: Inputs) -> SamplingBenchmark:
@@ -209,7 +195,7 @@ FAMILY = Family(
         "paper": WganGpRecipe(dataset="cifar10", steps=100_000, batch_size=64),
     },
     learner=WganGpLearner,
-    batches=PictureBatches,
+    batches=_batches,
     benchmark=_benchmark,
     needs=("digit-classifier.{dataset}",),
     targets=(

@@ -1,0 +1,168 @@
+"""DDPM and DDIM: the paper's network, the schedule in closed form, and what eta and the steps decide."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.contracts import Facts, Inputs, Upstream
+from zoo.generative.ddpm import DDIM, DDPM, Denoiser, UNet, embedded, reverse_step
+
+DIGITS = Facts(channels=1, height=8, width=8)
+
+
+@pytest.fixture
+def denoiser() -> Denoiser:
+    """With weights that are not at rest, in float64."""
+    torch.manual_seed(0)
+    made = Denoiser(DDPM.recipe("smoke"), DIGITS)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return made.eval()
+
+
+def test_the_papers_network_has_35_7_million_parameters() -> None:
+    """Appendix B; the authors' TensorFlow network and its ports have 35,746,307."""
+    network = UNet(DDPM.recipe("paper"), Facts(height=32, width=32))
+    assert sum(p.numel() for p in network.parameters()) == 35_746_307
+
+
+def test_the_papers_network_attends_at_16_and_in_the_middle_only() -> None:
+    network = UNet(DDPM.recipe("paper"), Facts(height=32, width=32)).eval()
+    sides = []
+    for module in network.modules():
+        if hasattr(module, "query_key_value"):
+            module.register_forward_pre_hook(lambda _, inputs: sides.append(inputs[0].shape[-1]))
+    network(torch.zeros(1, 3, 32, 32), torch.zeros(1, dtype=torch.long))
+    assert sides == [16, 16, 4, 16, 16, 16]
+
+
+def test_a_side_that_cannot_be_halved_often_enough_is_refused() -> None:
+    with pytest.raises(ValueError, match="halved 3 times, got 28"):
+        UNet(DDPM.recipe("paper"), Facts(channels=1, height=28, width=28))
+
+
+def test_a_new_network_predicts_nothing() -> None:
+    network = UNet(DDPM.recipe("smoke"), DIGITS)
+    assert not network(torch.randn(2, 1, 8, 8), torch.tensor([0, 5])).any()
+
+
+def test_time_embedding_by_hand() -> None:
+    first, last = 3.0, 3.0 / 10_000
+    expected = [math.sin(first), math.sin(last), math.cos(first), math.cos(last)]
+    assert embedded(torch.tensor([3]), 4)[0].tolist() == pytest.approx(expected)
+
+
+def test_the_schedule_against_its_closed_form() -> None:
+    """log alpha-bar is a sum of log(1 - beta); with the paper's numbers next to nothing of a picture is left."""
+    kept = Denoiser(DDPM.recipe("paper", width=4, blocks=1), Facts(height=32, width=32)).kept
+    by_hand = [math.fsum(math.log1p(-(1e-4 + (0.02 - 1e-4) * i / 999)) for i in range(t + 1)) for t in (0, 500, 999)]
+    assert kept[[0, 500, 999]].tolist() == pytest.approx([math.exp(value) for value in by_hand], rel=1e-5)
+    # Section 4: KL(q(x_T | x_0) | N(0, I)) is about 1e-5 bits a dimension; an upper bound for pixels at +-1.
+    nats = 0.5 * (kept[-1] + (1 - kept[-1]) - 1 - torch.log1p(-kept[-1]))
+    assert nats.item() / math.log(2) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["smoke", "mini"])
+def test_shorter_schedules_leave_as_little_of_a_picture(name: str) -> None:
+    assert Denoiser(DDPM.recipe(name), DIGITS).kept[-1] < 1e-3
+
+
+def test_noising_by_hand_agrees_with_one_step_at_a_time() -> None:
+    """Equation 2 applied t + 1 times has the mean and the variance of equation 4."""
+    recipe = DDPM.recipe("smoke")
+    denoiser = Denoiser(recipe, DIGITS)
+    betas = np.linspace(recipe.first_beta, recipe.last_beta, recipe.timesteps)
+    mean, variance = 1.0, 0.0
+    for t, beta in enumerate(betas):
+        mean, variance = math.sqrt(1 - beta) * mean, (1 - beta) * variance + beta
+        one = torch.ones(1, 1, 8, 8)
+        assert denoiser.noised(one, torch.tensor([t]), 0 * one).max().item() == pytest.approx(mean, rel=1e-4)
+        assert denoiser.noised(0 * one, torch.tensor([t]), one).max().item() ** 2 == pytest.approx(variance, rel=1e-4)
+
+
+def test_eta_1_between_neighbours_is_ddpms_posterior() -> None:
+    """Ho et al., equation 7, computed from betas; the picture is inside -1 ... 1, so nothing is clipped."""
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    kept = (1 - betas).cumprod(0)
+    picture, noise = torch.rand(5, dtype=torch.float64) * 2 - 1, torch.randn(5, dtype=torch.float64)
+    for t in (1, 10, 500, 999):
+        x = kept[t].sqrt() * picture + (1 - kept[t]).sqrt() * noise
+        mean, deviation = reverse_step(x, noise, kept=kept[t], before=kept[t - 1], eta=1.0)
+        of_picture = kept[t - 1].sqrt() * betas[t] / (1 - kept[t])
+        of_x = (1 - betas[t]).sqrt() * (1 - kept[t - 1]) / (1 - kept[t])
+        torch.testing.assert_close(mean, of_picture * picture + of_x * x)
+        torch.testing.assert_close(deviation.square(), (1 - kept[t - 1]) / (1 - kept[t]) * betas[t])
+
+
+def test_eta_0_with_the_true_noise_stays_on_the_line_to_the_picture() -> None:
+    picture, noise = torch.rand(7, dtype=torch.float64) * 2 - 1, torch.randn(7, dtype=torch.float64)
+    kept, before = torch.tensor([0.1, 0.6], dtype=torch.float64)
+    x = kept.sqrt() * picture + (1 - kept).sqrt() * noise
+    mean, deviation = reverse_step(x, noise, kept=kept, before=before, eta=0.0)
+    torch.testing.assert_close(mean, before.sqrt() * picture + (1 - before).sqrt() * noise)
+    assert deviation.item() == 0.0
+
+
+def test_a_predicted_picture_is_clipped() -> None:
+    one = torch.ones(())
+    mean, _ = reverse_step(3 * one, 0 * one, kept=0.25 * one, before=one, eta=0.0)
+    assert mean.item() == 1.0  # not 6
+
+
+def test_the_last_step_gives_the_picture_itself() -> None:
+    one = torch.ones((), dtype=torch.float64)
+    mean, deviation = reverse_step(0.5 * one, 0.2 * one, kept=0.9 * one, before=one, eta=1.0)
+    assert mean.item() == pytest.approx((0.5 - math.sqrt(0.1) * 0.2) / math.sqrt(0.9))
+    assert deviation.item() == 0.0
+
+
+def test_without_eta_only_the_start_is_random(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    randn = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *shape, **options: drawn.append(shape) or randn(*shape, **options))
+    denoiser.drawn(2, seed=0, steps=5, eta=0.0)
+    assert len(drawn) == 1
+    denoiser.drawn(2, seed=0, steps=5, eta=1.0)
+    assert len(drawn) == 1 + 1 + 5
+
+
+def test_draws_depend_on_seed_steps_and_eta_and_nothing_else(denoiser: Denoiser) -> None:
+    first = denoiser.drawn(4, seed=1, steps=5, eta=0.5)
+    torch.rand(7)
+    assert torch.equal(first, denoiser.drawn(4, seed=1, steps=5, eta=0.5))
+    assert not torch.equal(first, denoiser.drawn(4, seed=2, steps=5, eta=0.5))
+    assert not torch.equal(first, denoiser.drawn(4, seed=1, steps=6, eta=0.5))
+    assert not torch.equal(first, denoiser.drawn(4, seed=1, steps=5, eta=0.0))
+
+
+def test_a_perfect_denoiser_draws_the_picture_it_knows(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All the data are one picture: the noise in x is then known, whatever the path."""
+    picture = torch.rand(1, 1, 8, 8) * 2 - 1
+
+    def knowing(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        kept = denoiser.kept[t][:, None, None, None]
+        return (x - kept.sqrt() * picture) / (1 - kept).sqrt()
+
+    monkeypatch.setattr(denoiser, "forward", knowing)
+    expected = ((picture + 1) * 127.5).round()
+    for steps, eta in ((1, 0.0), (7, 0.0), (7, 1.0), (40, 1.0)):
+        assert (denoiser.drawn(3, seed=0, steps=steps, eta=eta) - expected).abs().max() <= 1
+
+
+def test_more_steps_than_were_trained_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 40 draw_steps"):
+        Denoiser(DDPM.recipe("smoke", draw_steps=41), DIGITS)
+
+
+def test_ddim_is_the_ddpm_drawn_from_otherwise(denoiser: Denoiser, tmp_path) -> None:
+    upstream = Upstream(entry="ddpm.digits", predictor=denoiser, digest="0" * 64)
+    inputs = Inputs(datasets=tmp_path, upstream={"ddpm": upstream})
+    recipe = DDIM.recipe("smoke")
+    learner = DDIM.learner(recipe, DIGITS)
+    learner.begin(inputs)
+    drawn = learner.eval().predictor().sample(3, seed=4)
+    assert torch.equal(drawn, denoiser.drawn(3, seed=4, steps=recipe.draw_steps, eta=recipe.eta))
+    with pytest.raises(ValueError, match=r"expected ddpm\.digits to have the network that this recipe describes"):
+        DDIM.learner(DDIM.recipe("mini"), DIGITS).begin(inputs)

@@ -1,0 +1,147 @@
+"""DCGAN, LSGAN and WGAN: the networks' sizes, the losses by hand, and what one step moves."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from zoo.contracts import Batch, Facts
+from zoo.generative import dcgan, lsgan, wgan
+from zoo.layers.dcgan import Discriminator, Generator
+
+DIGITS = Facts(channels=1, height=8, width=8)
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def some_digits(count: int) -> Batch:
+    images = np.random.default_rng(0).integers(0, 256, size=(count, 1, 8, 8), dtype=np.uint8)
+    return {"image": torch.from_numpy(images)}
+
+
+def test_the_papers_generator_has_the_maps_of_figure_1() -> None:
+    generator = Generator(channels=3, size=64, first=4, width=128, kernel=5, latent=100).eval()
+    shapes = []
+    for layer in generator.layers:
+        if isinstance(layer, nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda _, before, after: shapes.append((before[0].shape[1:], after.shape[1:])))
+    generator(generator.noise(1))
+    assert shapes == [
+        ((1024, 4, 4), (512, 8, 8)),
+        ((512, 8, 8), (256, 16, 16)),
+        ((256, 16, 16), (128, 32, 32)),
+        ((128, 32, 32), (3, 64, 64)),
+    ]
+
+
+def test_the_papers_networks_have_the_size_their_layers_add_up_to() -> None:
+    """64 x 64: four 5 x 5 convolutions each; a bias only where no normalisation follows."""
+    plan = {"channels": 3, "size": 64, "first": 4, "width": 128, "kernel": 5}
+    inner = 25 * (128 * 256 + 256 * 512 + 512 * 1024)
+    generator = 100 * 1024 * 16 + 2 * (1024 + 512 + 256 + 128) + inner + (25 * 128 * 3 + 3)
+    discriminator = (25 * 3 * 128 + 128) + inner + 2 * (256 + 512 + 1024) + (1024 * 16 + 1)
+    assert parameters(Generator(**plan, latent=100)) == generator
+    assert parameters(Discriminator(**plan)) == discriminator
+
+
+@pytest.mark.parametrize(("size", "first", "kernel"), [(8, 2, 3), (28, 7, 4), (32, 4, 5)])
+def test_pictures_have_the_size_of_the_data(size: int, first: int, kernel: int) -> None:
+    plan = {"channels": 1, "size": size, "first": first, "width": 4, "kernel": kernel}
+    pictures = Generator(**plan, latent=8).sample(3, seed=0)
+    assert pictures.shape == (3, 1, size, size)
+    assert pictures.dtype == torch.uint8
+    assert Discriminator(**plan)(pictures.float()).shape == (3,)
+
+
+@pytest.mark.parametrize("size", [4, 12, 30])
+def test_a_size_that_doubling_does_not_reach_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"side is 4 doubled once or more, got {size}"):
+        Generator(channels=1, size=size, first=4, width=4, kernel=3, latent=8)
+
+
+def test_weights_start_as_the_paper_says() -> None:
+    network = Generator(channels=3, size=32, first=4, width=64, kernel=5, latent=100)
+    assert network.project.weight.std().item() == pytest.approx(0.02, rel=0.02)
+    assert network.layers[0].weight.mean().item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_noise_is_uniform_between_minus_one_and_one() -> None:
+    z = Generator(channels=1, size=8, first=2, width=4, kernel=3, latent=50).noise(2000)
+    assert z.min() >= -1.0
+    assert z.max() <= 1.0
+    assert z.var().item() == pytest.approx(1 / 3, rel=0.02)
+
+
+def test_samples_depend_on_the_seed_alone() -> None:
+    generator = Generator(channels=1, size=8, first=2, width=4, kernel=3, latent=8)
+    first = generator.sample(5, seed=1)
+    torch.rand(7)
+    assert torch.equal(first, generator.sample(5, seed=1))
+    assert not torch.equal(first, generator.sample(5, seed=2))
+    assert generator.training
+
+
+def test_dcgan_losses_are_cross_entropies() -> None:
+    real, fake = torch.randn(2, 9, dtype=torch.float64)
+    cross_entropy = functional.binary_cross_entropy(real.sigmoid(), torch.ones_like(real))
+    cross_entropy += functional.binary_cross_entropy(fake.sigmoid(), torch.zeros_like(fake))
+    torch.testing.assert_close(dcgan.discriminator_loss(real, fake), cross_entropy)
+    undecided = torch.zeros(4)
+    assert dcgan.discriminator_loss(undecided, undecided).item() == pytest.approx(2 * math.log(2))
+    assert dcgan.generator_loss(undecided).item() == pytest.approx(math.log(2))
+
+
+def test_lsgan_losses_by_hand() -> None:
+    """Equation 9: real (2, 1) against 1 gives (1 + 0) / 2 / 2, fake (1, 3) against 0 gives (1 + 9) / 2 / 2."""
+    real, fake = torch.tensor([2.0, 1.0]), torch.tensor([1.0, 3.0])
+    assert lsgan.discriminator_loss(real, fake, real_code=1.0, fake_code=0.0).item() == 0.25 + 2.5
+    assert lsgan.generator_loss(fake, wanted_code=1.0).item() == 1.0
+    # Equation 8, a = -1, b = 1, c = 0.
+    assert lsgan.discriminator_loss(real, fake, real_code=1.0, fake_code=-1.0).item() == 0.25 + 5.0
+    assert lsgan.generator_loss(fake, wanted_code=0.0).item() == 2.5
+
+
+@pytest.mark.parametrize("module", [dcgan, lsgan])
+def test_one_step_is_one_update_of_each(module) -> None:
+    recipe = module.FAMILY.recipe("smoke", batch_size=8)
+    learner = module.FAMILY.learner(recipe, DIGITS)
+    learner.step(some_digits(8))
+    assert (learner.move_discriminator.updates, learner.move_generator.updates) == (1, 1)
+
+
+def test_the_generator_update_leaves_the_discriminator_alone() -> None:
+    learner = dcgan.FAMILY.learner(dcgan.FAMILY.recipe("smoke", batch_size=8), DIGITS)
+    moved: list[torch.Tensor] = []
+    learner.move_generator.register_forward_pre_hook(
+        lambda *_: moved.append(learner.discriminator.score.weight.clone())
+    )
+    learner.step(some_digits(8))
+    assert torch.equal(moved[0], learner.discriminator.score.weight)
+
+
+def test_wgan_clips_every_weight_of_the_critic_and_none_of_the_generator() -> None:
+    recipe = wgan.FAMILY.recipe("smoke", batch_size=8)
+    learner = wgan.FAMILY.learner(recipe, DIGITS)
+    learner.step(some_digits(8 * recipe.critic_steps))
+    assert max(p.abs().max().item() for p in learner.critic.parameters()) == pytest.approx(0.01)
+    assert max(p.abs().max().item() for p in learner.generator.parameters()) > 0.5
+    assert (learner.move_critic.updates, learner.move_generator.updates) == (5, 1)
+
+
+def test_the_wasserstein_loss_is_the_difference_of_mean_scores() -> None:
+    """With one critic update, what is reported is what the critic said before it."""
+    recipe = wgan.FAMILY.recipe("smoke", batch_size=8, critic_steps=1)
+    learner = wgan.FAMILY.learner(recipe, DIGITS)
+    batch = some_digits(8)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        fake = learner.generator(learner.generator.noise(8))
+        real = batch["image"] / 127.5 - 1
+        distance = learner.critic(real).mean() - learner.critic(fake).mean()
+    torch.manual_seed(0)
+    assert learner.step(batch)["wasserstein"].item() == pytest.approx(distance.item(), abs=1e-6)

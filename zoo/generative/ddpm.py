@@ -1,0 +1,386 @@
+"""Noise undone step by step: a U-Net predicts the noise in a picture, and drawing starts from nothing but noise.
+
+    zoo train ddpm --recipe mini        as many steps as it was trained on, eta 1: Ho et al.'s ancestral sampling
+    zoo train ddim --recipe mini        the same weights, few steps, eta 0: Song et al.'s implicit sampling
+
+Differs from the papers: the variance of a reverse step is beta~ (Ho et al., section 3.2, found beta alike); DDIM takes
+steps spread evenly over the trained ones, ends included (Song et al. square them on CIFAR-10); the predicted picture
+is clipped to -1 ... 1, as Ho et al.'s code does and Song et al.'s does not. `smoke` and `mini` are narrow and shallow,
+and use fewer, larger betas that leave as little of a picture, because drawing costs a network pass per step.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.evaluation.sampling import SamplingBenchmark
+from zoo.layers.pixels import signed, to_bytes
+from zoo.training import EMA, Updater
+from zoo.training.pictures import PictureBatches
+from zoo.training.updater import Schedule
+
+
+class DdpmRecipe(Recipe):
+    """Ho et al. 2020; numbers of section 4 and appendix B (CIFAR-10) unless said."""
+
+    timesteps: int = Field(1000, ge=2, description="T (section 4)")
+    first_beta: float = Field(1e-4, gt=0, lt=1, description="beta_1 (section 4)")
+    last_beta: float = Field(0.02, gt=0, lt=1, description="beta_T; linear between (section 4)")
+    width: int = Field(128, ge=4, multiple_of=4, description="channels at full size (authors' code)")
+    multipliers: tuple[int, ...] = Field((1, 2, 2, 2), description="channels of each size, in widths (authors' code)")
+    blocks: int = Field(2, ge=1, description="residual blocks a size (appendix B)")
+    attention: tuple[int, ...] = Field((16,), description="map sizes with self-attention (appendix B)")
+    dropout: float = Field(0.1, ge=0, lt=1, description="(appendix B)")
+    mirrored: bool = Field(True, description="half of the pictures are flipped left to right (appendix B)")
+    learning_rate: float = Field(2e-4, gt=0, description="of Adam (appendix B)")
+    warmup: int = Field(5000, ge=1, description="updates until the rate is whole (authors' code)")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient (authors' code)")
+    ema: float = Field(0.9999, ge=0, lt=1, description="decay of the average that is published (appendix B)")
+    draw_steps: int = Field(
+        1000, ge=1, description="steps when drawing: T here, fewer in DDIM (Song et al., section 5)"
+    )
+    eta: float = Field(1.0, ge=0, le=1, description="noise of a reverse step: 1 DDPM, 0 none (Song et al., eq. 16)")
+
+
+class DdimRecipe(DdpmRecipe):
+    """Song et al. 2021, section 5: nothing is trained, the rest describes the DDPM whose weights are taken."""
+
+    steps: int = Field(0, ge=0, le=0, description="nothing is trained")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions that are told the time; group normalisation and SiLU before each (appendix B)."""
+
+    def __init__(self, before: int, after: int, *, time: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = _norm(before), _convolution(before, after)
+        self.time = nn.Linear(time, after)
+        self.norm2, self.conv2 = _norm(after), _silent(_convolution(after, after))
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        y = self.conv1(functional.silu(self.norm1(x))) + self.time(time)[:, :, None, None]
+        y = self.conv2(self.dropout(functional.silu(self.norm2(y))))
+        return self.shortcut(x) + y
+
+
+class Attention(nn.Module):
+    """Every place of a map looks at every other, with one head."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = _norm(channels)
+        self.query_key_value = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = _silent(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.query_key_value(self.norm(x)).flatten(2).transpose(1, 2).unsqueeze(1)
+        seen = functional.scaled_dot_product_attention(*places.chunk(3, dim=-1))
+        return x + self.out(seen.squeeze(1).transpose(1, 2).unflatten(2, x.shape[2:]))
+
+
+class Block(nn.Module):
+    """A residual block, and attention where the map has a size for it."""
+
+    def __init__(self, before: int, after: int, *, time: int, dropout: float, attends: bool) -> None:
+        super().__init__()
+        self.residual = ResidualBlock(before, after, time=time, dropout=dropout)
+        self.attention = Attention(after) if attends else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        return self.attention(self.residual(x, time))
+
+
+class UNet(nn.Module):
+    """Picture and time -> the noise in it (appendix B): 35.7 M parameters with the paper's numbers."""
+
+    def __init__(self, recipe: DdpmRecipe, facts: Facts) -> None:
+        super().__init__()
+        levels, width, time = len(recipe.multipliers), recipe.width, 4 * recipe.width
+        if facts.height % 2 ** (levels - 1):
+            raise ValueError(
+                f"ddpm: expected pictures whose side can be halved {levels - 1} times, got {facts.height}. "
+                "Give the recipe fewer `multipliers`."
+            )
+        sizes = [facts.height >> level for level in range(levels)]
+
+        def block(before: int, after: int, level: int) -> Block:
+            attends = sizes[level] in recipe.attention
+            return Block(before, after, time=time, dropout=recipe.dropout, attends=attends)
+
+        self.time = nn.Sequential(nn.Linear(width, time), nn.SiLU(), nn.Linear(time, time), nn.SiLU())
+        self.enter = _convolution(facts.channels, width)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        channels, skips = width, [width]
+        for level, multiplier in enumerate(recipe.multipliers):
+            for _ in range(recipe.blocks):
+                self.down.append(block(channels, width * multiplier, level))
+                channels = width * multiplier
+                skips.append(channels)
+            if level < levels - 1:
+                self.down.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+                skips.append(channels)
+        self.middle = nn.ModuleList(
+            Block(channels, channels, time=time, dropout=recipe.dropout, attends=attends) for attends in (True, False)
+        )
+        for level, multiplier in reversed(list(enumerate(recipe.multipliers))):
+            for _ in range(recipe.blocks + 1):
+                self.up.append(block(channels + skips.pop(), width * multiplier, level))
+                channels = width * multiplier
+            if level:
+                self.up.append(nn.Sequential(nn.Upsample(scale_factor=2.0), _convolution(channels, channels)))
+        self.leave = nn.Sequential(_norm(width), nn.SiLU(), _silent(_convolution(width, facts.channels)))
+
+    def forward(self, x: Float[Tensor, "n c h w"], t: Int64[Tensor, "n"]) -> Float[Tensor, "n c h w"]:
+        time = self.time(embedded(t, self.enter.out_channels))
+        x = self.enter(x)
+        skips = [x]
+        for layer in self.down:
+            x = layer(x, time) if isinstance(layer, Block) else layer(x)
+            skips.append(x)
+        for layer in self.middle:
+            x = layer(x, time)
+        for layer in self.up:
+            x = layer(torch.cat([x, skips.pop()], dim=1), time) if isinstance(layer, Block) else layer(x)
+        return self.leave(x)
+
+
+def embedded(t: Int64[Tensor, "n"], width: int) -> Float[Tensor, "n {width}"]:
+    """Sines and cosines of wavelengths from 2 pi to 10,000 * 2 pi (Vaswani et al. 2017, section 3.5)."""
+    half = width // 2
+    frequency = torch.exp(torch.arange(half, device=t.device) * (-math.log(10_000) / (half - 1)))
+    angle = t[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def _convolution(before: int, after: int) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 3, padding=1)
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    """32 groups as in the authors' code, fewer where that leaves less than 4 channels each."""
+    return nn.GroupNorm(min(32, channels // 4), channels, eps=1e-6)
+
+
+def _silent(layer: nn.Conv2d) -> nn.Conv2d:
+    """A layer that starts at zero, so that each block starts as nothing (authors' code)."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+class Denoiser(nn.Module):
+    """The U-Net and the schedule it was trained under. Implements `zoo.tasks.Sampler`.
+
+    `kept` is alpha-bar: the share of a picture's variance that is left after t + 1 steps (eq. 4); t counts from 0.
+    """
+
+    kept: Tensor
+
+    def __init__(self, recipe: DdpmRecipe, facts: Facts) -> None:
+        super().__init__()
+        if recipe.draw_steps > recipe.timesteps:
+            raise ValueError(
+                f"expected at most {recipe.timesteps} draw_steps, as many as it is trained on, got {recipe.draw_steps}"
+            )
+        self.network = UNet(recipe, facts)
+        self.draw_steps, self.eta = recipe.draw_steps, recipe.eta
+        self.shape = (facts.channels, facts.height, facts.width)
+        betas = torch.linspace(recipe.first_beta, recipe.last_beta, recipe.timesteps, dtype=torch.float64)
+        self.register_buffer("kept", (1.0 - betas).cumprod(0).float(), persistent=False)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.network(x, t)
+
+    def noised(self, pictures: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """x_t given x_0, in one step (eq. 4)."""
+        kept = self.kept[t][:, None, None, None]
+        return kept.sqrt() * pictures + (1.0 - kept).sqrt() * noise
+
+    def sample(self, count: int, *, seed: int) -> Tensor:
+        return self.drawn(count, seed=seed, steps=self.draw_steps, eta=self.eta)
+
+    @torch.inference_mode()
+    def drawn(self, count: int, *, seed: int, steps: int, eta: float) -> Tensor:
+        """Pictures (count, c, h, w) uint8, drawn in so many steps (Song et al., section 4.2).
+
+        Args:
+            steps: of the trained ones, spread evenly; all of them with eta 1 is DDPM's algorithm 2.
+            eta: share of DDPM's noise that a step adds; with 0 only the start is random.
+        """
+        random, device = torch.Generator().manual_seed(seed), self.kept.device
+        was_training = self.training
+        self.eval()
+        x = torch.randn(count, *self.shape, generator=random).to(device)
+        times = torch.linspace(len(self.kept) - 1, 0, steps).round().long().tolist()
+        for t, earlier in zip(times, [*times[1:], None], strict=True):
+            before = self.kept[earlier] if earlier is not None else torch.ones((), device=device)
+            mean, deviation = reverse_step(
+                x, self(x, torch.full((count,), t, device=device)), kept=self.kept[t], before=before, eta=eta
+            )
+            fresh = torch.randn(count, *self.shape, generator=random).to(device) if eta else 0.0
+            x = mean + deviation * fresh
+        self.train(was_training)
+        return to_bytes(x)
+
+
+def reverse_step(x: Tensor, noise: Tensor, *, kept: Tensor, before: Tensor, eta: float) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of an earlier x, given x and the noise predicted in it (Song et al., eq. 12, 16).
+
+    Args:
+        kept: alpha-bar at x.
+        before: alpha-bar at the earlier x; 1 for the picture itself.
+        eta: 1 for DDPM's posterior (Ho et al., eq. 7) between neighbouring steps.
+    """
+    picture = ((x - (1.0 - kept).sqrt() * noise) / kept.sqrt()).clamp(-1.0, 1.0)
+    noise = (x - kept.sqrt() * picture) / (1.0 - kept).sqrt()  # what it is once the picture is clipped
+    deviation = eta * ((1.0 - before) / (1.0 - kept) * (1.0 - kept / before)).sqrt()
+    return before.sqrt() * picture + (1.0 - before - deviation.square()).clamp(min=0.0).sqrt() * noise, deviation
+
+
+class DdpmLearner(Learner):
+    """Algorithm 1: the squared error of the predicted noise, at a random time for each picture (eq. 14)."""
+
+    def __init__(self, recipe: DdpmRecipe, facts: Facts) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.denoiser = Denoiser(recipe, facts)
+        self.average = EMA(self.denoiser, recipe.ema)
+        self.update = Updater(
+            self.denoiser.parameters(),
+            torch.optim.Adam,
+            lr=recipe.learning_rate,
+            schedule=_warmup(recipe.warmup),
+            clip=recipe.clip,
+        )
+
+    def step(self, batch: Batch) -> Scalars:
+        pictures = signed(batch["image"])
+        count, device = len(pictures), pictures.device
+        if self.recipe.mirrored:
+            flipped = torch.rand(count, 1, 1, 1, device=device) < 0.5
+            pictures = torch.where(flipped, pictures.flip(3), pictures)
+        t = torch.randint(self.recipe.timesteps, (count,), device=device)
+        noise = torch.randn_like(pictures)
+        loss = functional.mse_loss(self.denoiser(self.denoiser.noised(pictures, t, noise), t), noise)
+        self.update(loss)
+        self.average.update(self.denoiser)
+        return {"loss": loss.detach()}
+
+    def predictor(self) -> nn.Module:
+        return self.average.average
+
+
+class DdimLearner(Learner):
+    """Nothing is learned: the weights are a trained DDPM's."""
+
+    def __init__(self, recipe: DdimRecipe, facts: Facts) -> None:
+        super().__init__()
+        self.denoiser = Denoiser(recipe, facts).requires_grad_(False)
+
+    def begin(self, inputs: Inputs) -> None:
+        """Take over the DDPM's weights.
+
+        Raises:
+            ValueError: its network is another one than the recipe describes.
+        """
+        upstream = inputs.upstream["ddpm"]
+        try:
+            self.denoiser.load_state_dict(upstream.predictor.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"ddim: expected {upstream.entry} to have the network that this recipe describes, got another one. "
+                "Take the recipe of the same name as the DDPM's."
+            ) from error
+
+    def step(self, batch: Batch) -> Scalars:
+        raise ValueError(f"ddim: expected 0 steps, got a batch of {len(batch['image'])}. Train ddpm instead.")
+
+    def predictor(self) -> nn.Module:
+        return self.denoiser
+
+
+def _warmup(updates: int) -> Schedule:
+    return lambda done: min(1.0, (done + 1) / updates)
+
+
+def _benchmark(recipe: DdpmRecipe, inputs: Inputs) -> SamplingBenchmark:
+    return SamplingBenchmark(recipe.scored, inputs, space="digit-classifier")
+
+
+DDPM = Family(
+    name="ddpm",
+    paper="Ho et al., Denoising diffusion probabilistic models, NeurIPS 2020",
+    recipes={
+        "smoke": DdpmRecipe(
+            dataset="digits",
+            steps=250,
+            batch_size=64,
+            timesteps=40,
+            first_beta=2.5e-3,
+            last_beta=0.5,
+            width=8,
+            multipliers=(1, 2),
+            blocks=1,
+            attention=(4,),
+            dropout=0.0,
+            mirrored=False,
+            learning_rate=2e-3,
+            warmup=50,
+            ema=0.97,
+            draw_steps=40,
+        ),
+        "mini": DdpmRecipe(
+            dataset="digits",
+            steps=1500,
+            batch_size=64,
+            timesteps=50,
+            first_beta=2e-3,
+            last_beta=0.4,
+            width=16,
+            multipliers=(1, 2),
+            blocks=1,
+            attention=(4,),
+            dropout=0.0,
+            mirrored=False,
+            learning_rate=2e-3,
+            warmup=200,
+            ema=0.99,
+            draw_steps=50,
+        ),
+        # Appendix B: 800,000 updates, batches of 128.
+        "paper": DdpmRecipe(dataset="cifar10", steps=800_000, batch_size=128),
+    },
+    learner=DdpmLearner,
+    batches=PictureBatches,
+    benchmark=_benchmark,
+    needs=("digit-classifier.{dataset}",),
+    targets=(
+        Target(metric="FID", value=3.17, dataset="cifar10", source="table 1, L_simple"),
+        Target(metric="IS", value=9.46, dataset="cifar10", source="table 1, L_simple"),
+        Target(metric="FID", value=3.25, dataset="cifar10", source="reproduced by others"),
+    ),
+)
+DDIM = Family(
+    name="ddim",
+    paper="Song et al., Denoising diffusion implicit models, ICLR 2021",
+    # Only how it draws is ours to choose; what it draws from is the DDPM's recipe of the same name.
+    recipes={
+        name: DdimRecipe.model_validate(DDPM.recipes[name].model_dump() | {"steps": 0, "draw_steps": steps, "eta": 0.0})
+        for name, steps in {"smoke": 10, "mini": 10, "paper": 100}.items()
+    },
+    learner=DdimLearner,
+    batches=PictureBatches,
+    benchmark=_benchmark,
+    needs=("digit-classifier.{dataset}", "ddpm.{dataset}"),
+    targets=(
+        Target(metric="FID", value=4.16, dataset="cifar10", source="table 1, 100 steps, eta 0"),
+        Target(metric="FID", value=5.52, dataset="cifar10", source="100 steps, reproduced by others"),
+    ),
+)

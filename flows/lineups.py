@@ -15,10 +15,8 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
     "quick": (
         Slot("digit-classifier", "mini"),
         Slot("fcn8s", "smoke"),
-        Slot("raft-small", "smoke"),
         Slot("siamfc", "smoke"),
         Slot("wgan-gp", "smoke"),
-        Slot("c3d", "smoke"),
     ),
     # At most two minutes each on two cores: learns something real from data that needs no download.
     "mini": (
@@ -34,7 +32,6 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("lsgan", "mini"),
         Slot("wgan", "mini"),
         Slot("wgan-gp", "mini"),
-        Slot("c3d", "mini"),
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
     ),

@@ -63,13 +63,7 @@ def test_adding_a_data_set_changes_no_others_digest(here: Settings, own: Path) -
     assert versions.digest("own", here) == versions.verify("own", here) != before
     assert sorted(p.name for p in (here.datasets / "own").rglob("*")) == ["deep", "more.txt", "notes.txt"]
     states = {found.name: (found.state, found.files) for found in versions.ls(here)}
-    assert states == {
-        "digits": ("ready", 4),
-        "own": ("ready", 2),
-        "collage-seg": ("absent", 0),
-        "collage-track": ("absent", 0),
-        "collage-flow": ("absent", 0),
-    }
+    assert states == dict.fromkeys(MADE, ("absent", 0)) | {"digits": ("ready", 4), "own": ("ready", 2)}
 
 
 def test_adding_keeps_data_sets_that_are_recorded_but_not_here(here: Settings, own: Path) -> None:

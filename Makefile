@@ -33,11 +33,11 @@ night: install
 	@echo "  mlflow ui --backend-store-uri sqlite:///.zoo/mlflow.db     boards, curves and pictures in a browser"
 
 test: install
-	$(RUN) pytest -m "not slow"
+	$(RUN) pytest -m "not slow" -n 2
 
 # The longer tests: kills, whole nights, an MLflow server.
 test-slow: install
-	$(RUN) pytest -m slow
+	$(RUN) pytest -m slow -n 2
 
 lint: install
 	$(RUN) ruff format --check .

@@ -1,17 +1,13 @@
 """C3D against the published table of its cost, hand-counted weights, and clips that stand still."""
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from zoo.contracts import Facts, Inputs
-from zoo.evaluation.action import ActionBenchmark
-from zoo.training import train
 from zoo.video.c3d import C3D, FAMILY, C3DBatches, C3DLearner
 from zoo.video.clips import Clips, shrunk
 
@@ -134,45 +130,3 @@ def test_a_step_learns_and_biases_at_twice_the_rate() -> None:
     batch = {"clip": torch.randint(0, 256, (4, 3, 16, 32, 32), dtype=torch.uint8), "label": torch.arange(4)}
     losses = [float(C3DLearner.step(learner, batch)["loss"]) for _ in range(10)]
     assert losses[-1] < losses[0]
-
-
-class StandingStill(nn.Module):
-    """A recogniser that is shown one frame of each clip, all along it: of the first clip its first, of the last its
-    last, so that over all clips of a video it sees frames from its beginning to its end."""
-
-    def __init__(self, network: C3D) -> None:
-        super().__init__()
-        self.network, self.clip_length = network, network.clip_length
-
-    def probabilities(self, clips: torch.Tensor) -> torch.Tensor:
-        shown = torch.linspace(0, clips.shape[2] - 1, len(clips)).round().long()
-        return self.network.probabilities(still(clips, shown))
-
-
-class StillBatches(C3DBatches):
-    """Clips in which nothing moves: one frame of each, taken at random."""
-
-    def __call__(self, step: int) -> dict[str, torch.Tensor]:
-        batch = super().__call__(step)
-        clips = batch["clip"]
-        shown = np.random.default_rng([self.recipe.seed, step, 1]).integers(clips.shape[2], size=len(clips))
-        return {"clip": still(clips, torch.from_numpy(shown)), "label": batch["label"]}
-
-
-def still(clips: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
-    return clips[torch.arange(len(clips)), :, shown][:, :, None].expand_as(clips).contiguous()
-
-
-@pytest.mark.slow
-def test_a_single_frame_gives_nothing_away(datasets: Path, tmp_path: Path) -> None:
-    """The same network, trained as long and scored alike on clips that stand still: 14 of 112 videos would be chance,
-    and 26 or more come about once in a thousand."""
-    inputs, recipe = Inputs(datasets=datasets), FAMILY.recipe("mini")
-    trained = train(replace(FAMILY, batches=StillBatches), recipe, inputs, tmp_path / "still")
-    network = trained.learner.predictor().eval()
-    assert isinstance(network, C3D)
-    units = ActionBenchmark(recipe.scored, inputs).evaluate(StandingStill(network))
-    right = int((units.rows["scores"].argmax(1) == units.rows["label"]).sum())
-    assert len(units) == 112
-    assert right < 26, f"{right} of 112 videos recognised from single frames"
-    assert np.isfinite(units.rows["scores"]).all()

@@ -320,8 +320,8 @@ DDPM = Family(
     recipes={
         "smoke": DdpmRecipe(
             dataset="digits",
-            steps=250,
-            batch_size=64,
+            steps=400,
+            batch_size=32,
             timesteps=40,
             first_beta=2.5e-3,
             last_beta=0.5,
@@ -333,7 +333,7 @@ DDPM = Family(
             mirrored=False,
             learning_rate=2e-3,
             warmup=50,
-            ema=0.97,
+            ema=0.98,
             draw_steps=40,
         ),
         "mini": DdpmRecipe(

@@ -70,25 +70,25 @@ class _Night:
 
     def run(self) -> tuple[Outcome, ...]:
         """Do all there is to do; one outcome for each decision."""
-        todo = [decision for decision in self.decisions if decision.action not in ("skip", "blocked")]
-        if todo:
+        due = [decision for decision in self.decisions if decision.action not in ("skip", "blocked")]
+        if due:
             self.workers = Workers(self.say)
-            self._conduct(todo)
+            self._conduct(due)
             self._sweep()
         return tuple(self.outcomes.get(decision.entry) or self._untouched(decision) for decision in self.decisions)
 
-    def _conduct(self, todo: Sequence[Decision]) -> None:
+    def _conduct(self, due: Sequence[Decision]) -> None:
         """One Prefect task for each dataset to verify and each entry, with edges from what they need."""
         from flows.server import prefect_api
 
-        entries = {decision.entry for decision in todo}
-        datasets = {name: f"data {name}" for d in todo if d.action in TRAINING for name in d.datasets}
+        entries = {decision.entry for decision in due}
+        datasets = {name: f"data {name}" for d in due if d.action in TRAINING for name in d.datasets}
         try:
             with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self._warn):
                 from flows.graph import Work, run  # with Prefect, which reads its settings from the environment now
 
                 works = {label: Work(partial(self._verify, name)) for name, label in datasets.items()}
-                for decision in todo:
+                for decision in due:
                     data = [datasets[name] for name in decision.datasets if decision.action in TRAINING]
                     upstream = [needed.entry for needed in decision.upstream.values() if needed.entry in entries]
                     works[decision.entry] = Work(partial(self._entry, decision), needs=data + upstream)

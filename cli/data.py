@@ -9,6 +9,10 @@ from cli.output import JSON, print_table, talk
 
 app = typer.Typer(help="Make, bring in, verify and share data sets.", no_args_is_help=True)
 
+TOLD = 10  # items that are left out; the file names all
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave absent and damaged items out, count and name them, and go on.")
+]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets; all of them if none is named.")
 ]
@@ -63,23 +67,27 @@ def make(
 def add(
     name: Annotated[str, typer.Argument(help="What it shall be called.")],
     path: Annotated[Path, typer.Argument(help="The folder where it lies, in its official layout.")],
+    skip_bad: SkipBad = False,
 ) -> None:
     """Copy a data set you have into datasets/ and record it; one of a known layout is read from end to end first.
 
-    Examples: [bold]zoo data add camvid ~/CamVid[/bold] · [bold]zoo data add otb ~/OTB100[/bold]
+    What --skip-bad leaves out is recorded in left-out.tsv as part of the data, so that a score on a cut set never
+    passes for one on the whole.
+
+    Examples: [bold]zoo data add camvid ~/CamVid[/bold] · [bold]zoo data add ucf101 ~/UCF-101 --skip-bad[/bold]
     """
     from flows import versions
     from registry.settings import settings
 
     talk(f"reading {path} ...")
-    words = versions.add(name, path, settings())
-    talk(words or "recorded as it is: no reader of the zoo knows this layout")
-    typer.echo(f"{name}  {versions.digest(name, settings())}")
+    words = versions.add(name, path, settings(), skip_bad=skip_bad)
+    _added(name, words)
 
 
 @app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="A data set whose source is known; none lists them.")] = "",
+    skip_bad: SkipBad = False,
     as_json: JSON = False,
 ) -> None:
     """Fetch a data set from its official source, verify it, unpack it and record it; an interrupted fetch goes on.
@@ -100,7 +108,6 @@ def fetch(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    from flows import versions
     from flows.fetch import fetch as bring
     from registry.settings import settings
 
@@ -113,7 +120,22 @@ def fetch(
             progress.start_task(bars[file])
             progress.update(bars[file], completed=done, total=total, visible=True)
 
-        words = bring(name, here, sources=SOURCES, report=report)
+        words = bring(name, here, sources=SOURCES, skip_bad=skip_bad, report=report)
+    _added(name, words)
+
+
+def _added(name: str, words: str | None) -> None:
+    """What a data set turned out to be, and what had to be left out of it."""
+    from flows import versions
+    from registry.settings import settings
+    from zoo.data.left_out import FILE, left_out
+
+    here = settings()
+    faults = left_out(here.datasets / name)
+    for item, fault in list(faults.items())[:TOLD]:
+        talk(f"left out {item}: {fault}")
+    if faults:
+        talk(f"left out {len(faults)} in all, named in datasets/{name}/{FILE}")
     talk(words or "recorded as it is: no reader of the zoo knows this layout")
     typer.echo(f"{name}  {versions.digest(name, here)}")
 

@@ -10,7 +10,12 @@ from zoo.data.sources import Source
 
 
 def fetch(
-    name: str, settings: Settings, *, sources: Mapping[str, Source], report: Report = lambda *_: None
+    name: str,
+    settings: Settings,
+    *,
+    sources: Mapping[str, Source],
+    skip_bad: bool = False,
+    report: Report = lambda *_: None,
 ) -> str | None:
     """Fetch a data set; what an interrupted fetch brought is kept in the zoo's home and continued.
 
@@ -28,6 +33,6 @@ def fetch(
     shutil.rmtree(folder / "unpacked", ignore_errors=True)  # of a fetch that was stopped half way
     for path in files:
         unpack(path, folder / "unpacked")
-    words = versions.add(name, folder / "unpacked" / source.root, settings)
+    words = versions.add(name, folder / "unpacked" / source.root, settings, skip_bad=skip_bad)
     shutil.rmtree(folder)
     return words

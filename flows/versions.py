@@ -142,8 +142,11 @@ def make(names: Iterable[str], settings: Settings, *, accept: bool = False) -> t
     return tuple(wanted)
 
 
-def add(name: str, path: Path, settings: Settings) -> str | None:
+def add(name: str, path: Path, settings: Settings, *, skip_bad: bool = False) -> str | None:
     """Copy a data set that lies elsewhere into `datasets/` and record it; hidden files are left out.
+
+    Args:
+        skip_bad: do without absent and damaged items, and record which (`zoo.data.left_out`), instead of refusing.
 
     Returns:
         What it is, in words; None where no reader knows its layout.
@@ -163,9 +166,11 @@ def add(name: str, path: Path, settings: Settings) -> str | None:
         raise ValueError(f"expected the folder of a data set, got {path}, which is none.")
     from zoo.data.layouts import examine  # with numpy and cv2, which a night that skips everything never needs
 
-    words = examine(path)
+    words = None if skip_bad else examine(path)  # before the copy is made
     with _staging(name, settings) as staged:
         _copy(path, staged)
+        if skip_bad:
+            words = examine(staged, skip_bad=True)
         staged.rename(settings.datasets / name)
     _record([name], settings)
     return words

@@ -150,7 +150,7 @@ def test_list_and_files_that_do_not_fit(chairs: Path) -> None:
 
 def test_missing_picture(chairs: Path) -> None:
     (chairs / "0000003-img1.ppm").unlink()
-    with pytest.raises(ValueError, match=r"split train misses 1 files, first 0000003-img1\.ppm"):
+    with pytest.raises(ValueError, match=r"split train has 1 pairs with a file missing, first 0000003-img1\.ppm"):
         open_flow(chairs, "train")
 
 
@@ -158,7 +158,7 @@ def test_missing_picture(chairs: Path) -> None:
 def test_missing_frame_of_sintel(shared_data: Path, tmp_path: Path) -> None:
     shutil.copytree(shared_data / "flow_sintel", tmp_path / "sintel", copy_function=shutil.copyfile)
     (tmp_path / "sintel" / "training" / "clean" / "alley_1" / "frame_0003.png").unlink()
-    with pytest.raises(ValueError, match=r"misses 1 files, first training/clean/alley_1/frame_0003\.png"):
+    with pytest.raises(ValueError, match=r"1 pairs with a file missing, first training/clean/alley_1/frame_0003\.png"):
         open_flow(tmp_path / "sintel", "clean")
     assert len(open_flow(tmp_path / "sintel", "final")) == 1
 

@@ -97,7 +97,9 @@ def test_unknown_layout_says_what_was_found(tmp_path: Path) -> None:
 
 def test_list_of_absent_files(voc: Path) -> None:
     (voc / "SegmentationClass" / "b.png").unlink()
-    with pytest.raises(ValueError, match=r"names 1 files that are not there, first SegmentationClass/b\.png"):
+    with pytest.raises(
+        ValueError, match=r"names 1 pictures whose files are not all there, first SegmentationClass/b\.png"
+    ):
         open_segmentation(voc, "train")
 
 

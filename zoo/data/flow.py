@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
+from zoo.data.left_out import BadItems, kept, left_out
 from zoo.data.pictures import read_indices, read_rgb
 
 _UNKNOWN = 1e9  # flowIO.cpp: UNKNOWN_FLOW_THRESH
@@ -102,11 +103,14 @@ def open_flow(folder: Path, split: str) -> FlowSplit:
     pairs = opened(folder, split)
     if not pairs:
         raise ValueError(f"{folder}: expected pairs in the split {split} of {layout}, found none. {_AGAIN}")
-    absent = [path for files in pairs.values() for path in files if path is not None and not path.is_file()]
+    pairs = kept(folder, pairs)
+    absent = {name: path for name, pair in pairs.items() for path in pair if path is not None and not path.is_file()}
     if absent:
-        raise ValueError(
-            f"{folder}: {layout}'s split {split} misses {len(absent)} files, first {absent[0].relative_to(folder)}. "
-            "Fetch the missing files, or cut the set to the pairs you have."
+        first = next(iter(absent.values())).relative_to(folder)
+        raise BadItems(
+            f"{folder}: {layout}'s split {split} has {len(absent)} pairs with a file missing, first {first}. "
+            "Fetch the missing files, or cut the set to the pairs you have.",
+            absent,
         )
     return FlowSplit(layout, tuple(pairs), tuple(pairs.values()))
 
@@ -152,12 +156,14 @@ def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
     width = len(flows[0].name) - len(ending)
     numbers = [path.name[:width] for path in flows]
     stems = [f"{line:0{width}d}" for line in range(1, len(flags) + 1)]
-    surplus, absent = sorted(set(numbers) - set(stems)), sorted(set(stems) - set(numbers))
-    if surplus or absent:
-        said = f"names {len(absent)} pairs that are absent" if absent else f"does not name {len(surplus)} pairs"
-        raise ValueError(
-            f"{named}: the list {said}, first {(absent or surplus)[0]}{ending}. "
-            "Fetch the missing files, or cut the list to the pairs you have: a line each, in order."
+    surplus, absent = sorted(set(numbers) - set(stems)), sorted(set(stems) - set(numbers) - set(left_out(folder)))
+    if surplus:
+        raise ValueError(f"{named}: the list does not name {len(surplus)} pairs, first {surplus[0]}{ending}. {_AGAIN}")
+    if absent:
+        raise BadItems(
+            f"{named}: the list names {len(absent)} pairs that are absent, first {absent[0]}{ending}. "
+            "Fetch the missing files, or cut the list to the pairs you have: a line each, in order.",
+            absent,
         )
     wanted = {"train": "1", "val": "2"}[split]
     root = flows[0].parent

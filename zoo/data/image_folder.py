@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from zoo.data.left_out import BadItems, kept
 from zoo.data.pictures import read_rgb
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -41,7 +42,7 @@ def open_image_folder(folder: Path, split: str) -> ImageFolder:
     """A split ("train", "val" or "test").
 
     Raises:
-        ValueError: no such split, a class without pictures, a file that is none, or classes that another split lacks.
+        ValueError: no such split, a class without files, a file that is no picture, or classes another lacks.
     """
     splits = {path.name: path for path in sorted(folder.iterdir()) if path.name in ("train", "val", "test")}
     if split not in splits:
@@ -54,9 +55,14 @@ def open_image_folder(folder: Path, split: str) -> ImageFolder:
                 f"{folder}: expected the same classes in {split}/ and {other}/, but only one has {_listed(differing)}. "
                 "Class numbers would not mean the same; complete the folders."
             )
-    labelled = [(path, label) for label, name in enumerate(classes[split]) for path in _pictures(splits[split] / name)]
-    files, labels = zip(*labelled, strict=True)
-    return ImageFolder(classes=classes[split], files=files, labels=labels)
+    labels = {path: label for label, name in enumerate(classes[split]) for path in _files(splits[split] / name)}
+    files = kept(folder, {path.relative_to(folder).as_posix(): path for path in labels})
+    if strange := {name: path for name, path in files.items() if path.suffix.lower() not in SUFFIXES}:
+        first = next(iter(strange.values()))
+        raise BadItems(f"{first}: expected a picture ({', '.join(sorted(SUFFIXES))}). Remove the file.", strange)
+    return ImageFolder(
+        classes=classes[split], files=tuple(files.values()), labels=tuple(labels[path] for path in files.values())
+    )
 
 
 def _classes(split: Path) -> tuple[str, ...]:
@@ -66,12 +72,10 @@ def _classes(split: Path) -> tuple[str, ...]:
     return names
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     if not files:
         raise ValueError(f"{folder}: expected pictures of this class, found none. Fetch them, or remove the folder.")
-    if strange := [path for path in files if path.suffix.lower() not in SUFFIXES]:
-        raise ValueError(f"{strange[0]}: expected a picture ({', '.join(sorted(SUFFIXES))}). Remove the file.")
     return files
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from zoo.data.left_out import BadItems, kept
 from zoo.data.pictures import read_rgb
 
 _FIRST_FRAME = {"David": 300}
@@ -58,10 +59,22 @@ def open_otb(folder: Path, split: str = "test") -> tuple[Sequence, ...]:
             f"{root}: expected folders NAME/ with img/ and groundtruth_rect.txt, found none. "
             f"Unpack OTB sequences there{'' if split == 'test' else ', or ask for the split test'}."
         )
-    return tuple(_open_sequence(truth) for truth in truths)
+    return tuple(_open_sequence(name, truth) for name, truth in kept(folder, {_name(t): t for t in truths}).items())
 
 
-def _open_sequence(truth: Path) -> Sequence:
+def _name(truth: Path) -> str:
+    return truth.parent.name + truth.stem.removeprefix("groundtruth_rect")
+
+
+def _open_sequence(name: str, truth: Path) -> Sequence:
+    try:
+        return Sequence(name, *_read_sequence(truth))
+    except ValueError as error:
+        raise BadItems(str(error), [name]) from error
+
+
+def _read_sequence(truth: Path) -> tuple[tuple[Path, ...], Float64[np.ndarray, "n 4"]]:
+    """Its frames, and the boxes of the first so many."""
     video = truth.parent
     files = _frames(video / "img", first=_FIRST_FRAME.get(video.name, 0))
     boxes = _read_boxes(truth)
@@ -70,7 +83,7 @@ def _open_sequence(truth: Path) -> Sequence:
             f"{truth}: expected at most one row a frame, got {len(boxes)} rows for {len(files)} frames in "
             f"{video / 'img'}. Frames are missing at the end; fetch the sequence again."
         )
-    return Sequence(video.name + truth.stem.removeprefix("groundtruth_rect"), files, boxes)
+    return files, boxes
 
 
 def _frames(folder: Path, *, first: int) -> tuple[Path, ...]:

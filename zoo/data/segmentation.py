@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import UInt8
 
+from zoo.data.left_out import BadItems, kept
 from zoo.data.pictures import read_indices, read_rgb
 
 VOID = 255
@@ -70,9 +71,9 @@ def open_segmentation(folder: Path, split: str) -> SegmentationSplit:
     """
     for root in (folder, folder / "VOCdevkit" / "VOC2012", folder / "VOC2012", folder / "CamVid"):
         if (root / "JPEGImages").is_dir():
-            return _open_voc(root, split)
+            return _checked(folder, split, *_open_voc(root, split))
         if (root / f"{split}.txt").is_file() and (root / f"{split}annot").is_dir():
-            return _open_camvid(root, split)
+            return _checked(folder, split, *_open_camvid(root, split))
     raise ValueError(
         f"{folder}: expected the layout of VOC (JPEGImages/, SegmentationClass/, ImageSets/Segmentation/{split}.txt) "
         f"or of SegNet's CamVid ({split}/, {split}annot/, {split}.txt), found {_listing(folder)}. "
@@ -80,15 +81,17 @@ def open_segmentation(folder: Path, split: str) -> SegmentationSplit:
     )
 
 
-def _open_voc(root: Path, split: str) -> SegmentationSplit:
+_Files = tuple[Path, Path]
+
+
+def _open_voc(root: Path, split: str) -> tuple[tuple[str, ...], list[_Files], int]:
     names = root / "classes.txt"
     classes = _lines(names) if names.is_file() else VOC
     ids = _lines(root / "ImageSets" / "Segmentation" / f"{split}.txt")
-    files = tuple((root / "JPEGImages" / f"{i}.jpg", root / "SegmentationClass" / f"{i}.png") for i in ids)
-    return _checked(SegmentationSplit(classes, ids, files, VOID), root, split)
+    return classes, [(root / "JPEGImages" / f"{i}.jpg", root / "SegmentationClass" / f"{i}.png") for i in ids], VOID
 
 
-def _open_camvid(root: Path, split: str) -> SegmentationSplit:
+def _open_camvid(root: Path, split: str) -> tuple[tuple[str, ...], list[_Files], int]:
     """The lists hold absolute paths of the machine they were made on: only folder and name count."""
     files = []
     for number, line in enumerate(_lines(root / f"{split}.txt"), 1):
@@ -98,21 +101,23 @@ def _open_camvid(root: Path, split: str) -> SegmentationSplit:
             )
         picture, label = (root.joinpath(*PurePosixPath(path).parts[-2:]) for path in line.split())
         files.append((picture, label))
-    ids = tuple(picture.stem for picture, _ in files)
-    return _checked(SegmentationSplit(CAMVID, ids, tuple(files), _CAMVID_VOID), root, split)
+    return CAMVID, files, _CAMVID_VOID
 
 
-def _checked(found: SegmentationSplit, root: Path, split: str) -> SegmentationSplit:
-    absent = [str(path.relative_to(root)) for pair in found.files for path in pair if not path.is_file()]
+def _checked(folder: Path, split: str, classes: tuple[str, ...], listed: list[_Files], void: int) -> SegmentationSplit:
+    ids = [picture.stem for picture, _ in listed]
+    if twice := next((i for i in ids if ids.count(i) > 1), None):
+        raise ValueError(f"{folder}: expected each picture once in the {split} list, got {twice!r} twice. Cut a line.")
+    files = kept(folder, dict(zip(ids, listed, strict=True)))
+    absent = {i: path for i, pair in files.items() for path in pair if not path.is_file()}
     if absent:
-        raise ValueError(
-            f"{root}: the {split} list names {len(absent)} files that are not there, first {absent[0]}. "
-            "Fetch the missing files, or cut the list to the files you have."
+        first = next(iter(absent.values())).relative_to(folder)
+        raise BadItems(
+            f"{folder}: the {split} list names {len(absent)} pictures whose files are not all there, first {first}. "
+            "Fetch the missing files, or cut the list to the files you have.",
+            absent,
         )
-    if len(set(found.ids)) != len(found.ids):
-        twice = next(i for i in found.ids if found.ids.count(i) > 1)
-        raise ValueError(f"{root}: expected each picture once in the {split} list, got {twice!r} twice. Cut one line.")
-    return found
+    return SegmentationSplit(classes, tuple(files), tuple(files.values()), void)
 
 
 def _lines(path: Path) -> tuple[str, ...]:

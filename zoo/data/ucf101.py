@@ -20,8 +20,10 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
+from zoo.data.left_out import BadItems, kept
+
 SPLITS = (1, 2, 3)
-_REMEDY = "`zoo data verify` says whether the file changed; else fetch it again, or skip bad videos."
+_REMEDY = "`zoo data verify` says whether the file changed; else fetch it again, or leave it out by --skip-bad."
 _GROUP = re.compile(r"_g(\d+)_c\d+\.avi$")
 
 
@@ -121,16 +123,13 @@ class ActionSplit:
 
     videos: tuple[Video, ...]
     classes: tuple[str, ...]
-    skipped: tuple[str, ...] = ()
-    """What is wrong with each video that was left out."""
 
 
-def open_ucf101(folder: Path, part: str, *, split: int = 1, skip_bad: bool = False) -> ActionSplit:
+def open_ucf101(folder: Path, part: str, *, split: int = 1) -> ActionSplit:
     """The videos that the official lists give to one side ("train" or "test") of a split.
 
     Args:
         split: 1, 2 or 3.
-        skip_bad: leave out videos that are absent or damaged, and say which; reads every file.
 
     Raises:
         ValueError: a list is absent or wrong, a listed video is absent, or training and test share a group.
@@ -141,28 +140,15 @@ def open_ucf101(folder: Path, part: str, *, split: int = 1, skip_bad: bool = Fal
     classes = _read_classes(lists / "classInd.txt")
     listed = {side: _read_list(lists / f"{side}list{split:02d}.txt", classes) for side in ("train", "test")}
     _refuse_shared_groups(listed["train"], listed["test"], lists=lists)
-    videos = [Video(folder / "UCF-101" / name, label) for name, label in listed[part].items()]
-    if skip_bad:
-        wrong = {video: fault for video in videos if (fault := _fault(video))}
-        kept = tuple(video for video in videos if video not in wrong)
-        return ActionSplit(kept, classes, skipped=tuple(wrong.values()))
-    absent = [video.path for video in videos if not video.path.is_file()]
+    videos = {name: Video(folder / "UCF-101" / name, label) for name, label in kept(folder, listed[part]).items()}
+    absent = {name: video.path for name, video in videos.items() if not video.path.is_file()}
     if absent:
-        raise ValueError(
+        raise BadItems(
             f"{lists}/{part}list{split:02d}.txt names {len(videos)} videos, {len(absent)} of them absent; the first "
-            f"is {absent[0]}. Unpack UCF101.rar there, or skip bad videos."
+            f"is {next(iter(absent.values()))}. Unpack UCF101.rar there, or leave them out by --skip-bad.",
+            absent,
         )
-    return ActionSplit(tuple(videos), classes)
-
-
-def _fault(video: Video) -> str | None:
-    if not video.path.is_file():
-        return f"{video.path}: listed, but there is no such file."
-    try:
-        video.check()
-    except ValueError as error:
-        return str(error)
-    return None
+    return ActionSplit(tuple(videos.values()), classes)
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:

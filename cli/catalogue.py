@@ -40,19 +40,21 @@ def show(
 
     of = family(name)
     recipes = {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()}
+    needs = {key: list(recipe.needs) for key, recipe in of.recipes.items()}
     versions = [version for version in ready_versions(settings()) if version.entry.partition(".")[0] == name]
     published = [asdict(line) for line in compare({name: of.targets}, versions)]
     if as_json:
-        about = {"family": name, "area": line.area, "what": line.title, "paper": of.paper, "needs": list(of.needs)}
-        typer.echo(json.dumps({**about, "recipes": recipes, "published": published}, indent=2))
+        about = {"family": name, "area": line.area, "what": line.title, "paper": of.paper}
+        typer.echo(json.dumps({**about, "recipes": recipes, "needs": needs, "published": published}, indent=2))
         return
     typer.echo(f"{name}: {line.title} ({line.area}, scored by {line.scored_by})\n{of.paper}")
-    if of.needs:
-        typer.echo(f"needs: {', '.join(of.needs)}")
     fields = type(next(iter(of.recipes.values()))).model_fields
     numbers = [
         {"recipe": field, **{key: values[field] for key, values in recipes.items()}, "": info.description or ""}
         for field, info in fields.items()
     ]
+    if any(needs.values()):
+        needed = {key: "\n".join(entries) for key, entries in needs.items()}
+        numbers.append({"recipe": "needs", **needed, "": "entries that are trained before"})
     print_table(numbers)
     print_table(published, title="Published numbers beside ours")

@@ -61,9 +61,10 @@ class Ingredients(BaseModel):
 class Description(BaseModel):
     """What `zoo.describe` says about a family."""
 
-    recipes: dict[str, dict[str, Any]]
-    needs: tuple[str, ...]
-    targets: tuple[Target, ...]
+    recipes: dict[str, dict[str, Any]] = {}
+    needs: dict[str, tuple[str, ...]] = {}  # by recipe
+    targets: tuple[Target, ...] = ()
+    fault: str = ""  # why it cannot be imported; then there is nothing else
 
 
 def ingredients(family: str, recipe: dict[str, Any], *, data: dict[str, str], upstream: dict[str, str]) -> Ingredients:
@@ -88,15 +89,23 @@ def describe(families: Iterable[str], *, memo: Path) -> dict[str, Description]:
         memo: folder that remembers the answers, by the SHA-256 of the full source of a family's import closure.
 
     Raises:
-        ValueError: no such family, or its file cannot be imported.
+        ValueError: no such family.
     """
-    notes = {name: memo / f"{name}-{_source_digest(listing(name).module)}.json" for name in families}
+    notes, found = {}, {}
+    for name in families:
+        try:
+            notes[name] = memo / f"{name}-{_source_digest(listing(name).module)}.json"
+        except SyntaxError as error:
+            found[name] = Description(fault=f"{error.filename}, line {error.lineno}: {error.msg}")
     missing = [name for name, note in notes.items() if not note.is_file()]
     if missing:
         memo.mkdir(parents=True, exist_ok=True)
         for name, description in _ask(missing).items():
-            write_atomically(notes[name], json.dumps(description).encode())
-    return {name: Description.model_validate_json(note.read_bytes()) for name, note in notes.items()}
+            found[name] = Description.model_validate(description)
+            if not found[name].fault:  # a missing library may be there next time
+                write_atomically(notes[name], json.dumps(description).encode())
+    kept = {name: note for name, note in notes.items() if name not in found}
+    return found | {name: Description.model_validate_json(note.read_bytes()) for name, note in kept.items()}
 
 
 def closure(module: str) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.fingerprint import Ingredients, describe, ingredients
+from flows.fingerprint import Ingredients, ingredients
 from flows.job import Job, Needed
 from flows.plan import run_folder
 from flows.versions import digest, verify
@@ -44,8 +44,7 @@ def train_one(family: str, recipe: str, changes: Mapping[str, object], *, settin
         ValueError: no such family, recipe or number; data missing or damaged; the run failed.
     """
     values = named(family).recipe(recipe, **changes)
-    needs = describe([family], memo=settings.home / "memo")[family].needs
-    upstream = [_upstream(need.format(dataset=values.scored), settings, say) for need in needs]
+    upstream = [_upstream(needed, settings, say) for needed in values.needs]
     job = _job(family, recipe, values.model_dump(mode="json"), upstream, settings)
     folder = run_folder(settings, job.entry, job.ingredients.fingerprint)
     if not (folder / "model").is_dir():

@@ -72,8 +72,8 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     def report(progress: Progress) -> None:
         say(Event(kind="training", **{**progress._asdict(), "scalars": dict(progress.scalars)}))
 
+    benchmark = of.benchmark(recipe, inputs)  # what it lacks is better known before the training than after
     trained = train(of, recipe, inputs, folder, report=report)
-    benchmark = of.benchmark(recipe, inputs)
     building = folder / ".model"
     shutil.rmtree(building, ignore_errors=True)
     (building / "evaluation").mkdir(parents=True)

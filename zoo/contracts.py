@@ -49,6 +49,11 @@ class Recipe(BaseModel):
         """The dataset that names the entry: the one its benchmark scores."""
         return self.scored_on or self.dataset
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Upstream entries, as `family.dataset`, that this one is built on."""
+        return ()
+
     def but(self, **changes: object) -> Self:
         """This recipe with some numbers changed, validated again (`model_copy(update=)` would not)."""
         return type(self).model_validate(self.model_dump() | changes)
@@ -171,8 +176,6 @@ class Family:
     batches: Callable[[Any, Inputs], Batches]
     benchmark: Callable[[Any, Inputs], Benchmark]
     targets: tuple[Target, ...] = ()
-    needs: tuple[str, ...] = ()
-    """Upstream entries, as `family.dataset`; `{dataset}` stands for the scored dataset of the recipe."""
 
     def recipe(self, name: str, **changes: object) -> Recipe:
         """A recipe of this family by name, with some numbers changed.

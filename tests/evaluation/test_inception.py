@@ -17,6 +17,7 @@ from zoo.evaluation.inception import WEIGHTS, FIDInception, open_inception, resi
 from zoo.evaluation.inception_sampling import InceptionSamplingBenchmark
 from zoo.evaluation.scoring import Units
 from zoo.evaluation.scorings import scoring
+from zoo.generative.dcgan import FAMILY as DCGAN
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +133,13 @@ def test_fid_of_a_resample_moves_with_its_parts() -> None:
     assert InceptionQuality().aggregate(units) == {"FID": 12.0, "IS": 1.0, "KID": 0.0}
     last = np.eye(10, dtype=np.int64)[9]
     assert InceptionQuality().aggregate(units, last)["FID"] == pytest.approx(12.0 + 4.5)
+
+
+def test_a_recipe_asks_for_its_feature_space(datasets: Path) -> None:
+    """The papers' one needs no entry of the zoo but a file of weights, and says so before anything is trained."""
+    small, papers = DCGAN.recipes["smoke"], DCGAN.recipes["paper"]
+    assert small.needs == ("digit-classifier.digits",)
+    assert papers.needs == ()
+    asked = small.but(space="inception", draws=papers.model_dump()["draws"])
+    with pytest.raises(ValueError, match="expected the weights of the FID Inception .* zoo data fetch inception-fid"):
+        DCGAN.benchmark(asked, Inputs(datasets=datasets))

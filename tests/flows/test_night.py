@@ -63,6 +63,17 @@ def test_diverged_entry_fails_with_its_step_and_blocks_what_needs_it(place: Plac
     assert ready_versions(place.settings) == ()
 
 
+@pytest.mark.parametrize(("broken", "said"), [("import nowhere", "No module named 'nowhere'"), ("def (", "line ")])
+def test_family_that_cannot_be_imported_blocks_its_own_entry_alone(
+    place: Place, tmp_path: Path, broken: str, said: str
+) -> None:
+    place.edit(tmp_path / "source", GAN_FILE, "FAMILY = Family(", f"{broken}\nFAMILY = Family(")
+    outcomes = place.night()
+    assert outcomes[CLASSIFIER]["done"] == "trained"
+    assert outcomes["wgan-gp.?"]["done"] == "blocked"
+    assert said in outcomes["wgan-gp.?"]["why"]
+
+
 def test_metric_that_is_not_a_number_is_never_registered(place: Place, tmp_path: Path) -> None:
     source = tmp_path / "source"
     broken = "def aggregate(self, *_):\n        return {m.name: float('nan') for m in self.metrics}\n\n    def counted"

@@ -57,6 +57,7 @@ class InceptionSamplingBenchmark:
         if draws % SPLITS or draws < 2 * SPLITS:
             raise ValueError(f"{dataset}: expected a number of draws that {SPLITS} divides, got {draws}")
         self.network = network or open_inception(inputs.datasets / WEIGHTS_SET)
+        self.network.to("cuda" if torch.cuda.is_available() else "cpu")
         self.scoring = InceptionQuality()
         self.protocol = f"{dataset}-train/{self.scoring.id}:{self.network.digest[:8]}-n{draws}"
         self.draws = draws
@@ -111,7 +112,7 @@ class InceptionSamplingBenchmark:
     def _measured(self) -> dict[str, Float64]:
         moments, _, _ = self._seen(self.images.split(AT_ONCE))
         spread = np.linspace(0, len(self.images) - 1, num=min(len(self.images), SPLITS * SUBSET), dtype=int)
-        features = [self.network.features(part).numpy() for part in self.images[spread].split(AT_ONCE)]
+        features = [self.network.features(part).cpu().numpy() for part in self.images[spread].split(AT_ONCE)]
         return {
             "mean": moments.mean,
             "factor": factor_of(moments.covariance),
@@ -131,8 +132,9 @@ class InceptionSamplingBenchmark:
         probabilities: list[np.ndarray] = []
         for images in batches:
             features = self.network.features(images)
-            moments.add(features.numpy())
-            probabilities.append(self.network.probabilities_of(features).numpy())
+            probabilities.append(self.network.probabilities_of(features).cpu().numpy())
+            seen = features.cpu().numpy()
+            moments.add(seen)
             if len(first) * AT_ONCE < SUBSET:
-                first.append(features.numpy())
+                first.append(seen)
         return moments, np.concatenate(first), np.concatenate(probabilities)

@@ -17,15 +17,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
-from zoo.evaluation.sampling import SamplingBenchmark
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target
+from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
 from zoo.training import EMA, Updater
 from zoo.training.pictures import PictureBatches
 from zoo.training.updater import Schedule
 
 
-class DdpmRecipe(Recipe):
+class DdpmRecipe(SamplerRecipe):
     """Ho et al. 2020; numbers of section 4 and appendix B (CIFAR-10) unless said."""
 
     timesteps: int = Field(1000, ge=2, description="T (section 4)")
@@ -51,6 +51,10 @@ class DdimRecipe(DdpmRecipe):
     """Song et al. 2021, section 5: nothing is trained, the rest describes the DDPM whose weights are taken."""
 
     steps: int = Field(0, ge=0, le=0, description="nothing is trained")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (*super().needs, f"ddpm.{self.scored}")
 
 
 class ResidualBlock(nn.Module):
@@ -310,10 +314,6 @@ def _warmup(updates: int) -> Schedule:
     return lambda done: min(1.0, (done + 1) / updates)
 
 
-def _benchmark(recipe: DdpmRecipe, inputs: Inputs) -> SamplingBenchmark:
-    return SamplingBenchmark(recipe.scored, inputs, space="digit-classifier")
-
-
 DDPM = Family(
     name="ddpm",
     paper="Ho et al., Denoising diffusion probabilistic models, NeurIPS 2020",
@@ -355,12 +355,11 @@ DDPM = Family(
             draw_steps=50,
         ),
         # Appendix B: 800,000 updates, batches of 128.
-        "paper": DdpmRecipe(dataset="cifar10", steps=800_000, batch_size=128),
+        "paper": DdpmRecipe(dataset="cifar10", steps=800_000, batch_size=128, space="inception", draws=50_000),
     },
     learner=DdpmLearner,
     batches=PictureBatches,
-    benchmark=_benchmark,
-    needs=("digit-classifier.{dataset}",),
+    benchmark=sample_quality,
     targets=(
         Target(metric="FID", value=3.17, dataset="cifar10", source="table 1, L_simple"),
         Target(metric="IS", value=9.46, dataset="cifar10", source="table 1, L_simple"),
@@ -377,8 +376,7 @@ DDIM = Family(
     },
     learner=DdimLearner,
     batches=PictureBatches,
-    benchmark=_benchmark,
-    needs=("digit-classifier.{dataset}", "ddpm.{dataset}"),
+    benchmark=sample_quality,
     targets=(
         Target(metric="FID", value=4.16, dataset="cifar10", source="table 1, 100 steps, eta 0"),
         Target(metric="FID", value=5.52, dataset="cifar10", source="100 steps, reproduced by others"),

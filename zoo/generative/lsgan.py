@@ -10,15 +10,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
-from zoo.evaluation.sampling import SamplingBenchmark
+from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Target
+from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.dcgan import Discriminator, Generator
 from zoo.layers.pixels import signed
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
 
-class LsganRecipe(Recipe):
+class LsganRecipe(SamplerRecipe):
     """Mao et al. 2017; numbers of section 4 unless said."""
 
     first: int = Field(4, ge=1, description="side of the generator's first map (DCGAN)")
@@ -85,10 +85,6 @@ class LsganLearner(Learner):
         return self.generator
 
 
-def _benchmark(recipe: LsganRecipe, inputs: Inputs) -> SamplingBenchmark:
-    return SamplingBenchmark(recipe.scored, inputs, space="digit-classifier")
-
-
 FAMILY = Family(
     name="lsgan",
     paper="Mao et al., Least squares generative adversarial networks, ICCV 2017",
@@ -100,12 +96,11 @@ FAMILY = Family(
             dataset="digits", steps=3000, batch_size=64, first=2, width=32, kernel=3, latent=32, learning_rate=5e-4
         ),
         # Batches of the DCGAN code that the paper builds on. It counts no updates; 100 passes over CIFAR-10.
-        "paper": LsganRecipe(dataset="cifar10", steps=78_000, batch_size=64),
+        "paper": LsganRecipe(dataset="cifar10", steps=78_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=LsganLearner,
     batches=PictureBatches,
-    benchmark=_benchmark,
-    needs=("digit-classifier.{dataset}",),
+    benchmark=sample_quality,
     targets=(
         Target(metric="IS", value=6.55, dataset="cifar10", source="reproduced by others"),
         Target(metric="FID", value=40.2, dataset="cifar10", source="reproduced by others"),

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.evaluation.density import DensityBenchmark
-from zoo.evaluation.sampling import SamplingBenchmark
+from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
@@ -38,6 +38,10 @@ class VaeRecipe(Recipe):
     learning_rate: float = Field(0.02, gt=0, description="of Adagrad; one of 0.01, 0.02, 0.1")
     bits: int = Field(1, ge=1, description="that a grey value is the mean of, to the Bernoulli decoder (appendix C.1)")
     weight_decay: float = Field(1 / 60_000, ge=0, description="N(0, I) prior on the weights, over the pictures")
+
+
+class BernoulliVaeRecipe(VaeRecipe, SamplerRecipe):
+    """The same, judged by its draws."""
 
 
 class BernoulliDecoder(nn.Module):
@@ -172,10 +176,6 @@ class VaeLearner(Learner):
         return self.vae
 
 
-def _quality(recipe: VaeRecipe, inputs: Inputs) -> SamplingBenchmark:
-    return SamplingBenchmark(recipe.scored, inputs, space="digit-classifier")
-
-
 def _bits(recipe: VaeRecipe, inputs: Inputs) -> DensityBenchmark:
     return DensityBenchmark(recipe.scored, inputs)
 
@@ -186,19 +186,18 @@ VAE_BERNOULLI = Family(
     paper=PAPER,
     recipes={
         # Each value of `digits` is the mean of 16 bits; neighbours agree, so that fewer of them count.
-        "smoke": VaeRecipe(
+        "smoke": BernoulliVaeRecipe(
             dataset="digits", steps=5000, batch_size=100, hidden=200, latent=10, bits=4, learning_rate=0.05
         ),
-        "mini": VaeRecipe(
+        "mini": BernoulliVaeRecipe(
             dataset="digits", steps=12_000, batch_size=100, hidden=200, latent=10, bits=4, learning_rate=0.1
         ),
         # Section 5: batches of 100; figure 2 follows 10^8 training pictures.
-        "paper": VaeRecipe(dataset="mnist", steps=1_000_000, batch_size=100),
+        "paper": BernoulliVaeRecipe(dataset="mnist", steps=1_000_000, batch_size=100),
     },
     learner=partial(VaeLearner, decoder=BernoulliDecoder),
     batches=PictureBatches,
-    benchmark=_quality,
-    needs=("digit-classifier.{dataset}",),
+    benchmark=sample_quality,
 )
 VAE_GAUSSIAN = Family(
     name="vae-gaussian",

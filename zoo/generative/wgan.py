@@ -10,15 +10,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
-from zoo.evaluation.sampling import SamplingBenchmark
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars
+from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.dcgan import Discriminator, Generator
 from zoo.layers.pixels import signed
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
 
-class WganRecipe(Recipe):
+class WganRecipe(SamplerRecipe):
     """Arjovsky et al. 2017; numbers of algorithm 1, networks of DCGAN (section 4.1)."""
 
     first: int = Field(4, ge=1, description="side of the generator's first map (DCGAN)")
@@ -83,10 +83,6 @@ def _batches(recipe: WganRecipe, inputs: Inputs) -> PictureBatches:
     return PictureBatches(recipe, inputs, portions=recipe.critic_steps)
 
 
-def _benchmark(recipe: WganRecipe, inputs: Inputs) -> SamplingBenchmark:
-    return SamplingBenchmark(recipe.scored, inputs, space="digit-classifier")
-
-
 FAMILY = Family(
     name="wgan",
     paper="Arjovsky et al., Wasserstein generative adversarial networks, ICML 2017",
@@ -98,10 +94,9 @@ FAMILY = Family(
             dataset="digits", steps=1500, batch_size=64, first=2, width=32, kernel=3, latent=32, learning_rate=5e-4
         ),
         # Batches of algorithm 1. The paper shows 400,000 generator updates at most (figure 3).
-        "paper": WganRecipe(dataset="cifar10", steps=400_000, batch_size=64),
+        "paper": WganRecipe(dataset="cifar10", steps=400_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=WganLearner,
     batches=_batches,
-    benchmark=_benchmark,
-    needs=("digit-classifier.{dataset}",),
+    benchmark=sample_quality,
 )

@@ -11,15 +11,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
-from zoo.evaluation.sampling import SamplingBenchmark
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target
+from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 from zoo.training.updater import linear_decay
 
 
-class WganGpRecipe(Recipe):
+class WganGpRecipe(SamplerRecipe):
     """Gulrajani et al. 2017; numbers of section 5 and appendix C (CIFAR-10 ResNet) unless said."""
 
     width: int = Field(128, ge=1, description="channels of every block (appendix C)")
@@ -179,10 +179,6 @@ def _batches(recipe: WganGpRecipe, inputs: Inputs) -> PictureBatches:
     return PictureBatches(recipe, inputs, portions=recipe.critic_steps)
 
 
-def _benchmark(recipe: WganGpRecipe, inputs: Inputs) -> SamplingBenchmark:
-    return SamplingBenchmark(recipe.scored, inputs, space="digit-classifier")
-
-
 FAMILY = Family(
     name="wgan-gp",
     paper="Gulrajani et al., Improved training of Wasserstein GANs, NeurIPS 2017",
@@ -192,12 +188,11 @@ FAMILY = Family(
         "mini": WganGpRecipe(dataset="digits", steps=900, batch_size=32, width=32, flat_blocks=1, learning_rate=1e-3),
         "mnist": WganGpRecipe(dataset="mnist", steps=600, batch_size=32, width=24, flat_blocks=1, learning_rate=1e-3),
         # Appendix C: 100,000 generator updates, batches of 64.
-        "paper": WganGpRecipe(dataset="cifar10", steps=100_000, batch_size=64),
+        "paper": WganGpRecipe(dataset="cifar10", steps=100_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=WganGpLearner,
     batches=_batches,
-    benchmark=_benchmark,
-    needs=("digit-classifier.{dataset}",),
+    benchmark=sample_quality,
     targets=(
         Target(metric="IS", value=7.86, dataset="cifar10", source="table 3, unsupervised ResNet"),
         Target(metric="FID", value=16.95, dataset="cifar10", source="reproduced by others"),

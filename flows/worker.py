@@ -31,7 +31,7 @@ from zoo.catalogue import family, listing
 from zoo.contracts import Benchmark, Family, Inputs, Recipe, Upstream
 from zoo.durable import sync_folder
 from zoo.evaluation.scoring import Units
-from zoo.training import Progress, Trained, train
+from zoo.training import Curves, Progress, Trained, train
 
 PATIENCE = 30.0  # seconds for a worker whose night was killed to notice it
 FAILED = 1
@@ -80,6 +80,9 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     (building / "pictures").mkdir()
     say(Event(kind="evaluating", text=benchmark.protocol))
     record = _evaluate(job, trained, benchmark, recipe, building)
+    curves = Curves(folder / "curves.jsonl").drawn()
+    if curves is not None:
+        Image.fromarray(curves).save(building / "pictures" / "training.png")
     say(Event(kind="sealing"))
     identity = Identity(
         family=job.family,

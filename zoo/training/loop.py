@@ -5,8 +5,6 @@ Resuming is bit-exact: the batch and the seed of a step are functions of (recipe
 the whole learner.
 """
 
-import json
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +21,7 @@ from torch import Tensor
 from zoo.contracts import Batch, Batches, Facts, Family, Inputs, Learner, Recipe
 from zoo.durable import write_atomically
 from zoo.training.checkpoint import Checkpoints
+from zoo.training.curves import Curves
 from zoo.training.placement import Placement, choose
 
 WINDOWS = 200  # points of a curve
@@ -113,32 +112,6 @@ def train(
                 pause = max(checkpoint_seconds, (saved_at - now) / SAVING_SHARE)
             report(Progress(step + 1, recipe.steps, (step + 1 - done) / max(now - started, 1e-9), means))
     return Trained(learner.eval(), batches.facts, placement, before + time.monotonic() - started)
-
-
-class Curves:
-    """`curves.jsonl`: what the scalars did, a line per window."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def rewind(self, step: int) -> None:
-        """Forget what came after a step: it is about to be done again."""
-        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
-        write_atomically(self.path, b"".join(line for line in lines if _step_of(line) <= step))
-
-    def append(self, step: int, means: Mapping[str, float]) -> None:
-        """The means of the window that ended with a step."""
-        line = {"step": step, "time": time.time_ns() // 1_000_000, **means}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-
-def _step_of(line: bytes) -> float:
-    """The step of a curve's line; infinity for one that a kill cut short."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError):
-        return math.inf
 
 
 def _placement(path: Path, learner: Learner, batches: Batches, recipe: Recipe, device: str | None) -> Placement:

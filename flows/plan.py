@@ -97,6 +97,12 @@ def plan(
     return tuple(_forced(made) if made.entry in forced else made for made in planner.decisions.values())
 
 
+def needed_entries(needs: Iterable[str], recipe: Mapping[str, Any]) -> list[str]:
+    """The upstream entries of a recipe, told as JSON: what a family `needs`, filled in, where that is not empty."""
+    fields = {**recipe, "dataset": _scored(recipe)}
+    return [entry for template in needs if (entry := template.format(**fields))]
+
+
 class _Planner:
     """Decides entry by entry, what an entry needs before itself."""
 
@@ -140,11 +146,9 @@ class _Planner:
         return self.decisions[entry]
 
     def _upstream(self, entry: str, *, awaited: tuple[str, ...]) -> dict[str, Upstream]:
-        found = {}
-        for template in self.described[self.entries[entry].family].needs:
-            needed = template.format(dataset=entry.partition(".")[2])
-            found[needed.partition(".")[0]] = self._resolve(needed, awaited)
-        return found
+        slot = self.entries[entry]
+        needs = needed_entries(self.described[slot.family].needs, _recipe(slot, self.described))
+        return {needed.partition(".")[0]: self._resolve(needed, awaited) for needed in needs}
 
     def _resolve(self, needed: str, awaited: tuple[str, ...]) -> Upstream:
         """Tonight's, if the line-up makes it, else the registry's champion."""

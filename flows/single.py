@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from flows.fingerprint import Ingredients, describe, ingredients
 from flows.job import Job, Needed
-from flows.plan import run_folder
+from flows.plan import needed_entries, run_folder
 from flows.versions import digest, verify
 from flows.workers import Say, Workers
 from registry import glance
@@ -43,10 +43,10 @@ def train_one(family: str, recipe: str, changes: Mapping[str, object], *, settin
     Raises:
         ValueError: no such family, recipe or number; data missing or damaged; the run failed.
     """
-    values = named(family).recipe(recipe, **changes)
+    values = named(family).recipe(recipe, **changes).model_dump(mode="json")
     needs = describe([family], memo=settings.home / "memo")[family].needs
-    upstream = [_upstream(need.format(dataset=values.scored), settings, say) for need in needs]
-    job = _job(family, recipe, values.model_dump(mode="json"), upstream, settings)
+    upstream = [_upstream(entry, settings, say) for entry in needed_entries(needs, values)]
+    job = _job(family, recipe, values, upstream, settings)
     folder = run_folder(settings, job.entry, job.ingredients.fingerprint)
     if not (folder / "model").is_dir():
         _verified(job, settings)

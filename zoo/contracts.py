@@ -172,7 +172,8 @@ class Family:
     benchmark: Callable[[Any, Inputs], Benchmark]
     targets: tuple[Target, ...] = ()
     needs: tuple[str, ...] = ()
-    """Upstream entries, as `family.dataset`; `{dataset}` stands for the scored dataset of the recipe."""
+    """Upstream entries, as `family.dataset`; `{dataset}` stands for the scored dataset of the recipe, `{features}` for
+    its field `features`, and so on. One that comes out empty is not needed."""
 
     def recipe(self, name: str, **changes: object) -> Recipe:
         """A recipe of this family by name, with some numbers changed.

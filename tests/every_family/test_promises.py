@@ -33,7 +33,7 @@ class Short:
         self.of: Family = family(name)
         # What is not trained has 0 steps and stays so.
         self.recipe: Recipe = self.of.recipe("smoke", steps=min(STEPS, self.of.recipe("smoke").steps))
-        needed = [need.split(".")[0] for need in self.of.needs]
+        needed = [need.format(**self.recipe.model_dump()).split(".")[0] for need in self.of.needs]
         self.inputs = Inputs(datasets=datasets, upstream={n: _upstream(n, datasets) for n in needed})
 
     def train(self, folder: Path, **changes: object) -> tuple[Learner, list[dict[str, float]]]:

@@ -26,6 +26,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn8s", "mini"),
         Slot("raft-small", "mini"),
         Slot("siamfc", "mini"),
+        Slot("hcf", "mini"),
         Slot("vae-bernoulli", "mini"),
         Slot("vae-gaussian", "mini"),
         Slot("dcgan", "mini"),

@@ -31,6 +31,7 @@ CATALOGUE: dict[str, Listing] = {
     "fcn16s": Listing("zoo.segmentation.fcn:FCN16S", "FCN with the pool4 skip", "mIoU"),
     "fcn8s": Listing("zoo.segmentation.fcn:FCN8S", "FCN with the pool4 and pool3 skips", "mIoU"),
     "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
+    "hcf": Listing("zoo.tracking.hcf:FAMILY", "Correlation filters on hierarchical features (VGG-19)", "success AUC"),
     "raft": Listing("zoo.optical_flow.raft:RAFT", "Recurrent all-pairs field transforms for optical flow", "EPE"),
     "raft-small": Listing("zoo.optical_flow.raft:RAFT_SMALL", "RAFT with a fifth of the parameters", "EPE"),
     "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),

@@ -1,10 +1,12 @@
-"""One-pass evaluation against hand-worked cases and a slow re-implementation of its definitions."""
+"""One-pass evaluation against hand-worked cases, a slow re-implementation of its definitions and the got10k toolkit."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from got10k.datasets import OTB
+from got10k.experiments import ExperimentOTB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +123,102 @@ def test_agrees_with_the_definitions_written_out(pairs):
     # a share that rounds onto a threshold may fall on either side of it, once
     assert score["success_auc"] == pytest.approx(exceeded / len(pairs) / 21, abs=1.01 / 21 / len(pairs))
     assert score["precision_20px"] == pytest.approx(near / len(pairs))
+
+
+class Toolkit(ExperimentOTB):
+    """The got10k toolkit's evaluation without its download and its plots.
+
+    Args:
+        dataset: (frames, boxes) by sequence, with `seq_names`, as its own `OTB` is.
+    """
+
+    nbins_iou, nbins_ce = 21, 51  # as in its constructor
+
+    def __init__(self, dataset: object, folder: Path) -> None:
+        self.dataset, self.result_dir, self.report_dir = dataset, str(folder / "results"), str(folder / "reports")
+        (folder / "reports" / "it").mkdir(parents=True)
+
+    def plot_curves(self, tracker_names: list[str]) -> None:
+        pass
+
+    def scores(self, results: list[np.ndarray]) -> dict[str, float]:
+        """What it reports of these boxes, kept and read again as files of three decimals."""
+        for name, found in zip(self.dataset.seq_names, results, strict=True):
+            self._record(str(Path(self.result_dir) / "it" / f"{name}.txt"), found, np.ones(len(found)))
+        overall = self.report(["it"])["it"]["overall"]
+        return {
+            "success_auc": overall["success_score"],
+            "precision_20px": overall["precision_score"],
+            "success_rate_50": overall["success_rate"],
+        }
+
+
+class Annotated(list):
+    """(frames, boxes) of sequences, as the toolkit's data sets give them."""
+
+    def __init__(self, films: list[Film]) -> None:
+        super().__init__(([], film.boxes) for film in films)
+        self.seq_names = [film.name for film in films]
+
+
+def ours(films: list[Film], results: list[np.ndarray]) -> dict[str, float]:
+    """The same boxes, rounded as the toolkit's files are, through our benchmark."""
+    scores = []
+    for film, found in zip(films, results, strict=True):
+        measured = TrackingBenchmark("films", [film]).evaluate(Told(found.round(3)[1:]))
+        scores.append(Success().aggregate(measured))
+    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+
+
+def strayed(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A tracker's answers: the true boxes, ever further off and of another size."""
+    drift = np.cumsum(rng.normal(0, 1.5, (len(truth), 4)), axis=0) * [1, 1, 0.3, 0.3]
+    found = truth + drift
+    found[:, 2:] = np.maximum(found[:, 2:], 1)
+    return np.vstack([truth[:1], found[1:]])
+
+
+def test_agrees_with_the_got10k_toolkit_on_random_boxes(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    truths = [np.column_stack([rng.uniform(0, 300, (n, 2)), rng.uniform(2, 80, (n, 2))]) for n in (7, 40, 160)]
+    films = [Film(truth.round(1), name=str(len(truth))) for truth in truths]
+    results = [strayed(film.boxes, rng) for film in films]
+    theirs = Toolkit(Annotated(films), tmp_path).scores(results)
+    assert ours(films, results) == pytest.approx(theirs, rel=1e-12)
+    assert 0.2 < theirs["success_auc"] < 0.8
+
+
+def test_agrees_with_the_got10k_toolkit_on_whole_pixels_where_overlaps_meet_thresholds(tmp_path: Path):
+    """Boxes of 20 x 1, shifted by whole pixels: overlaps of 1/2, 1/4, 3/5 ..., errors of exactly 20 pixels."""
+    truth = boxes(*[(100, 50, 20, 1)] * 41)
+    results = truth + [[shift, 0, 0, 0] for shift in range(41)]
+    films = [Film(truth)]
+    assert ours(films, [results]) == pytest.approx(Toolkit(Annotated(films), tmp_path).scores([results]), rel=1e-12)
+
+
+def test_the_toolkit_counts_frames_without_the_object_as_lost_and_we_leave_them_out(tmp_path: Path):
+    """The one case in which the two differ: our protocol scores frames whose truth has area, the toolkit all."""
+    films = [Film(boxes((0, 0, 8, 8), (0, 0, 8, 8), (0, 0, 0, 0), (0, 0, 8, 8)))]
+    results = [boxes(*[(0, 0, 8, 8)] * 4)]
+    assert ours(films, results)["success_auc"] == pytest.approx(20 / 21)
+    theirs = Toolkit(Annotated(films), tmp_path).scores(results)
+    assert theirs["success_auc"] == pytest.approx(20 / 21 * 3 / 4)
+
+
+@pytest.mark.shared_data
+def test_agrees_with_the_got10k_toolkit_on_real_sequences(shared_data: Path, tmp_path: Path):
+    """Each side reads the annotation files itself; the answers stray from the truth, or never move."""
+    videos = open_otb(shared_data / "tracking_otb")
+    theirs = OTB(str(shared_data / "tracking_otb"), version=2015, download=False)
+    assert theirs.seq_names == [video.name for video in videos]
+    rng = np.random.default_rng(0)
+    for name, answers in {
+        "strayed": [strayed(video.boxes, rng) for video in videos],
+        "still": [video.boxes[:1].repeat(len(video.boxes), axis=0) for video in videos],
+    }.items():
+        from_one = [found + np.array([1, 1, 0, 0]) for found in answers]  # its files count pixels from 1
+        expected = Toolkit(theirs, tmp_path / name).scores(from_one)
+        assert ours([Film(video.boxes) for video in videos], answers) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_perfect_tracker_scores_20_of_21():

@@ -15,6 +15,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
     "quick": (
         Slot("digit-classifier", "mini"),
         Slot("fcn8s", "smoke"),
+        Slot("raft-small", "smoke"),
         Slot("siamfc", "smoke"),
         Slot("wgan-gp", "smoke"),
     ),

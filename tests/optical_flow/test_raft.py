@@ -14,6 +14,8 @@ from zoo.optical_flow.raft import (
     RAFT_SMALL,
     FlowBatches,
     RAFTLearner,
+    RAFTRecipe,
+    centre,
     mirrored,
     one_cycle,
     scaled,
@@ -116,6 +118,22 @@ def test_a_varied_crop_stays_a_pair() -> None:
         assert flow.shape == (16, 24, 2)
         assert valid.all()
         assert (first == second).all()
+
+
+def test_centred_features_share_nothing() -> None:
+    """What is equal in all channels is gone, and so fresh features of unlike places correlate around zero."""
+    last = torch.nn.Conv2d(6, 4, 1)
+    bias = last.bias[None, :, None, None].expand(1, 4, 2, 3)
+    centre(last, gain=2.0)
+    torch.testing.assert_close(last(torch.full((1, 6, 2, 3), 7.0)), bias)
+
+    def shared(recipe: RAFTRecipe) -> float:
+        torch.manual_seed(0)
+        encoder = RAFTLearner(recipe, Facts(), size="small").network.feature_encoder
+        features = encoder(torch.randint(0, 256, (1, 3, 80, 96), dtype=torch.uint8) / 127.5 - 1)
+        return (features.mean((2, 3)).norm() / features.square().mean((2, 3)).sqrt().norm()).item()
+
+    assert shared(SMOKE) < 0.2 < 0.6 < shared(SMOKE.but(centred=None))
 
 
 def test_learns_one_pair_by_heart(datasets) -> None:

@@ -155,7 +155,7 @@ def test_nothing_leaks_from_training_into_the_test() -> None:
     train, test = (set(collage_track.OBJECTS[split]) for split in ("train", "test"))
     assert not train & test
     assert {photograph_of(o) for o in train} & {photograph_of(o) for o in test} == {"coins.png"}
-    for parts in (collage_track.BACKDROPS, collage_seg._BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
+    for parts in (collage_track.BACKDROPS, collage_seg.BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
         assert not set(parts["train"]) & set(parts[max(set(parts) - {"train"})])
 
 

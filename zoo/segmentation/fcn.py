@@ -16,7 +16,6 @@ Numbers that the paper leaves open are those of the authors' own code, github.co
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Self, cast
 
 import cv2
@@ -27,12 +26,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.artifact import sha256_of
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.segmentation import VOID, open_segmentation
 from zoo.evaluation.segmentation import SegmentationBenchmark
 from zoo.training import Updater, shuffled
 from zoo.training.updater import polynomial_decay
+from zoo.training.weights import published_weights
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # torchvision's 0.485, 0.456, 0.406 and
 IMAGENET_DEVIATION = (58.395, 57.12, 57.375)  # 0.229, 0.224, 0.225 of 255
@@ -209,7 +208,7 @@ class FCNLearner(Learner):
     def begin(self, inputs: Inputs) -> None:
         """Load the published VGG-16 that the recipe names."""
         if self.recipe.weights:
-            self.network.start_from(_published(inputs.datasets / self.recipe.weights))
+            self.network.start_from(published_weights(inputs.datasets / self.recipe.weights))
 
     def step(self, batch: Batch) -> Scalars:
         scores, label = self.network(batch["image"]), batch["label"]
@@ -220,26 +219,6 @@ class FCNLearner(Learner):
 
     def predictor(self) -> nn.Module:
         return self.network
-
-
-def _published(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file whose name ends in the first digits of its SHA-256, as torchvision's do.
-
-    Raises:
-        ValueError: no such file, or another content than its name says.
-    """
-    if not path.is_file():
-        raise ValueError(
-            f"{path}: expected the ImageNet weights that this recipe starts from, but there is no such file. "
-            f"Fetch https://download.pytorch.org/models/{path.name} and put it there."
-        )
-    promised, found = path.stem.rpartition("-")[2], sha256_of(path)
-    if not found.startswith(promised):
-        raise ValueError(
-            f"{path}: expected a SHA-256 that begins with {promised}, as its name says, got {found}. "
-            "The file is damaged or another one; fetch it again."
-        )
-    return cast(dict[str, Tensor], torch.load(path, weights_only=True))
 
 
 class FCNBatches:

@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from zoo.data.coco import decompressed, open_coco
 from zoo.data.layouts import examine
+from zoo.data.left_out import left_out
 
 SQUARE = [1, 1, 1, 5, 6, 5, 6, 1]  # x from 1 to 6, y from 1 to 5
 RUNS = {"size": [8, 10], "counts": [9, 4, 4, 4, 59]}
@@ -64,7 +65,6 @@ def test_official_outlines_are_those_of_cocos_own_code(shared_data: Path, capsys
         assert ours == [theirs.annToRLE(a) for a in listed]
         crowds += int(things.crowd.sum())
     assert crowds == 4
-    assert examine(shared_data / "coco_tiny") == "pictures with outlined things: 20 train, 80 classes"
 
 
 def test_a_case_worked_by_hand(tiny: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_is_read_is_the_same_from_a_compressed_string(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"category_id": 5}, "one of the 2 listed categories, got 5"),
+        ({"category_id": 5}, "one of 2 listed categories, got 5"),
         ({"bbox": [1, 1, 12, 4]}, r"a box within 10x8 pixels, got \[1.0, 1.0, 12.0, 4.0\]"),
         ({"bbox": [4, 1, -2, 4]}, "a box within 10x8 pixels"),
         ({"segmentation": [[1, 1, 1, 5]]}, "polygons of at least three points, x and y each, got 4 numbers"),
@@ -120,9 +120,8 @@ def test_a_damaged_annotation(tiny: Path, change: dict[str, Any], complaint: str
     changed(tiny, lambda listing: listing["annotations"][0].update(change))
     with pytest.raises(ValueError, match=rf"instances_train2017\.json, annotation 1: expected .*{complaint}"):
         examine(tiny)
-    skipping = open_coco(tiny, "train", skip_bad=True)
-    assert skipping.ids == (3,)
-    assert len(skipping.skipped) == 1
+    assert examine(tiny, skip_bad=True) == "pictures with outlined things: 1 train; 1 left out"
+    assert open_coco(tiny, "train").ids == (3,)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ def test_a_damaged_listing_is_no_picture_to_skip(
     changed(tiny, change)
     for skip_bad in (False, True):
         with pytest.raises(ValueError, match=rf"instances_train2017\.json.*{complaint}"):
-            open_coco(tiny, "train", skip_bad=skip_bad)
+            examine(tiny, skip_bad=skip_bad)
 
 
 def test_truncated_and_absent_annotations(tiny: Path) -> None:
@@ -172,7 +171,7 @@ def test_truncated_and_absent_annotations(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (Path.unlink, r"names a\.jpg, but there is no file .*a\.jpg"),
+        (Path.unlink, r"names 2 pictures, 1 of them absent; the first is .*a\.jpg"),
         (lambda path: path.write_bytes(path.read_bytes()[:-300]), r"a\.jpg: expected a"),
         (
             lambda path: Image.new("RGB", (8, 10)).save(path),
@@ -184,6 +183,6 @@ def test_a_damaged_picture(tiny: Path, damage: Callable[[Path], object], complai
     damage(tiny / "train2017" / "a.jpg")
     with pytest.raises(ValueError, match=complaint):
         examine(tiny)
-    skipping = open_coco(tiny, "train", skip_bad=True)
-    assert skipping.ids == (3,)
-    assert "a.jpg" in skipping.skipped[0]
+    assert examine(tiny, skip_bad=True) == "pictures with outlined things: 1 train; 1 left out"
+    assert open_coco(tiny, "train").ids == (3,)
+    assert list(left_out(tiny)) == ["train2017/a.jpg"]

@@ -145,6 +145,13 @@ def test_units_survive_a_file(tmp_path: Path) -> None:
     assert CocoAP().aggregate(Units.read(tmp_path / "units.parquet")) == CocoAP().aggregate(kept)
 
 
+def test_nothing_found_is_zero_and_survives_a_file_too(tmp_path: Path) -> None:
+    kept = units((truth((1, [0, 0, 5, 5])), found()), (truth(), found()), classes=2)
+    kept.write(tmp_path / "units.parquet")
+    values = CocoAP().aggregate(Units.read(tmp_path / "units.parquet"))
+    assert values == CocoAP().aggregate(kept) == dict.fromkeys(values, 0.0)
+
+
 def test_nothing_to_find_is_refused() -> None:
     with pytest.raises(ValueError, match="expected things that are no crowd, got none"):
         CocoAP().aggregate(units((truth((0, [0, 0, 5, 5]), crowd=(True,)), found()), classes=1))

@@ -50,7 +50,9 @@ def test_parameters_are_torchvisions_44_4_million() -> None:
 
 def test_detects_what_torchvisions_own_builder_does() -> None:
     torch.manual_seed(0)
-    theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, min_size=128, max_size=160, box_score_thresh=0.0)
+    theirs = maskrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, min_size=128, max_size=160, box_score_thresh=0.0
+    )
     recipe = FAMILY.recipe("paper", shorter_side=128, longer_side=160)
     ours = MaskRCNN(recipe, len(COCO.classes)).eval()
     ours.network.load_state_dict(theirs.eval().state_dict())

@@ -9,7 +9,7 @@ Source: Lin et al., "Microsoft COCO: Common objects in context", 2014; cocodatas
 """
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,10 +18,13 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from zoo.data.left_out import BadItems, kept
 from zoo.data.pictures import read_rgb
 
 _SLACK = 1.0  # pixels that an outline may leave its picture by: annotators drew on screens
-_REMEDY = "The annotations are damaged or not these pictures': fetch them again, or skip bad pictures."
+_REMEDY = (
+    "The annotations are damaged or not these pictures': fetch them again, or leave bad pictures out by --skip-bad."
+)
 
 
 class Instances(NamedTuple):
@@ -77,8 +80,6 @@ class CocoSplit:
     categories: dict[int, str]
     images: tuple[_Image, ...]
     things: dict[int, list[_Thing]]  # by image id
-    skipped: tuple[str, ...] = ()
-    """What is wrong with each picture that was left out."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -98,7 +99,6 @@ class CocoSplit:
             ValueError: the picture is absent, damaged or of another size, or a thing has no class of the list, leaves
                 the picture or has an outline that is none.
         """
-        self.check_listing(i)
         picture, image = self.picture(i), self.images[i]
         pixels = read_rgb(picture)
         if pixels.shape[:2] != (image.height, image.width):
@@ -110,44 +110,39 @@ class CocoSplit:
 
     def picture(self, i: int) -> Path:
         """The file of a picture."""
-        folder = self.path.parent.parent / self.path.stem.removeprefix("instances_")
-        return folder / self.images[i].file_name
+        return _pictures(self.path) / self.images[i].file_name
 
     def instances(self, i: int) -> Instances:
-        """What is in a picture, without reading its file."""
+        """What is in a picture, without reading its file.
+
+        Raises:
+            ValueError: a thing has no class of the list, leaves the picture or has an outline that is none.
+        """
         image, things = self.images[i], self.things.get(self.images[i].id, [])
-        indices = {category: index for index, category in enumerate(self.categories)}
         masks = [self._mask(thing, image) for thing in things]
         return Instances(
             np.array([thing.bbox for thing in things], np.float64).reshape(-1, 4),
-            np.array([indices[thing.category_id] for thing in things], np.int64),
+            self._indices(things),
             np.array(masks, bool).reshape(-1, image.height, image.width),
             np.array([thing.iscrowd for thing in things], bool),
         )
 
     def boxes(self, i: int) -> tuple[Float64[np.ndarray, "n 4"], Int64[np.ndarray, " n"]]:
-        """Boxes and classes of a picture's things that have area and are no crowd, without their outlines."""
-        indices = {category: index for index, category in enumerate(self.categories)}
-        things = [t for t in self.things.get(self.images[i].id, []) if not t.iscrowd and min(t.bbox[2:]) > 0]
-        boxes = np.array([thing.bbox for thing in things], np.float64).reshape(-1, 4)
-        return boxes, np.array([indices[thing.category_id] for thing in things], np.int64)
-
-    def check_listing(self, i: int) -> None:
-        """Whether the picture's file is there, and the classes of its things.
+        """Boxes and classes of a picture's things that have area and are no crowd, without their outlines.
 
         Raises:
-            ValueError: not so.
+            ValueError: one of them has no class of the list.
         """
-        if not self.picture(i).is_file():
-            raise ValueError(
-                f"{self.path} names {self.images[i].file_name}, but there is no file {self.picture(i)}. "
-                "Unpack the pictures there, or skip bad pictures."
-            )
-        for thing in self.things.get(self.images[i].id, []):
-            if thing.category_id not in self.categories:
-                raise self._wrong(
-                    thing, f"one of the {len(self.categories)} listed categories", f"{thing.category_id}, which is none"
-                )
+        things = [t for t in self.things.get(self.images[i].id, []) if not t.iscrowd and min(t.bbox[2:]) > 0]
+        boxes = np.array([thing.bbox for thing in things], np.float64).reshape(-1, 4)
+        return boxes, self._indices(things)
+
+    def _indices(self, things: list[_Thing]) -> Int64[np.ndarray, " n"]:
+        order = {category: index for index, category in enumerate(self.categories)}
+        for thing in things:
+            if thing.category_id not in order:
+                raise self._wrong(thing, f"one of {len(order)} listed categories", f"{thing.category_id}, not listed")
+        return np.array([order[thing.category_id] for thing in things], np.int64)
 
     def _mask(self, thing: _Thing, image: _Image) -> Bool[np.ndarray, "h w"]:
         height, width = image.height, image.width
@@ -182,15 +177,11 @@ class CocoSplit:
         return ValueError(f"{self.path}, annotation {thing.id}: expected {expected}, got {got}. {_REMEDY}")
 
 
-def open_coco(folder: Path, split: str, *, skip_bad: bool = False) -> CocoSplit:
+def open_coco(folder: Path, split: str) -> CocoSplit:
     """A split of the data set in a folder, from the one `annotations/instances_{split}*.json`.
 
-    Args:
-        skip_bad: leave out pictures that are absent, damaged or badly annotated, and say which; reads every file.
-
     Raises:
-        ValueError: no such file, it is not COCO's, it contradicts itself, or (unless skipped) a listed picture is
-            absent or a thing has no class of the list.
+        ValueError: no such file, it is not COCO's, it contradicts itself, or a listed picture is absent.
     """
     path = _annotations(folder, split)
     listing = _read(path)
@@ -198,14 +189,20 @@ def open_coco(folder: Path, split: str, *, skip_bad: bool = False) -> CocoSplit:
     for thing in listing.annotations:
         things[thing.image_id].append(thing)
     categories = {category.id: category.name for category in sorted(listing.categories, key=lambda c: c.id)}
-    found = CocoSplit(path, categories, tuple(listing.images), dict(things))
-    if skip_bad:
-        wrong = {i: fault for i in range(len(found)) if (fault := _fault(found, i))}
-        kept = tuple(image for i, image in enumerate(found.images) if i not in wrong)
-        return replace(found, images=kept, skipped=tuple(wrong.values()))
-    for i in range(len(found)):
-        found.check_listing(i)
-    return found
+    images = kept(folder, {f"{_pictures(path).name}/{image.file_name}": image for image in listing.images})
+    absent = [name for name in images if not (folder / name).is_file()]
+    if absent:
+        raise BadItems(
+            f"{path} names {len(images)} pictures, {len(absent)} of them absent; the first is {folder / absent[0]}. "
+            "Unpack the pictures there, or leave them out by --skip-bad.",
+            absent,
+        )
+    return CocoSplit(path, categories, tuple(images.values()), dict(things))
+
+
+def coco_splits(folder: Path) -> list[str]:
+    """Those of "train" and "val" that have annotations."""
+    return [split for split in ("train", "val") if any((folder / "annotations").glob(f"instances_{split}*.json"))]
 
 
 def outlined(polygons: list[list[float]], *, height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:
@@ -253,6 +250,11 @@ def _annotations(folder: Path, split: str) -> Path:
     return files[0]
 
 
+def _pictures(annotations: Path) -> Path:
+    """The folder of the pictures that a file of annotations is about."""
+    return annotations.parent.parent / annotations.stem.removeprefix("instances_")
+
+
 def _read(path: Path) -> _Listing:
     try:
         listing = _Listing.model_validate_json(path.read_bytes())
@@ -275,14 +277,6 @@ def _read(path: Path) -> _Listing:
                 f"{path}, annotation {thing.id}: expected a listed image, got {thing.image_id}, not one. {_REMEDY}"
             )
     return listing
-
-
-def _fault(split: CocoSplit, i: int) -> str | None:
-    try:
-        split[i]
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _within(values: list[float], end: int) -> bool:

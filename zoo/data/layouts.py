@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.coco import open_coco
+from zoo.data.coco import coco_splits, open_coco
 from zoo.data.flow import flow_splits, open_flow
 from zoo.data.image_folder import open_image_folder
 from zoo.data.labelled import open_labelled
@@ -37,28 +37,12 @@ def examine(folder: Path, *, skip_bad: bool = False) -> str | None:
     Raises:
         ValueError: the layout is known, and something in it is missing or damaged.
     """
-<<<<<<< HEAD
     layout = next((layout for layout in LAYOUTS if _any(folder, layout.signs)), None)
     if layout is None:
         return None
     counts = {split: _examine(layout, folder, split, skip_bad=skip_bad) for split in layout.splits(folder)}
     told = [f"{layout.title}: {', '.join(f'{count} {split}' for split, count in counts.items())}"]
     return "; ".join(told + [f"{len(faults)} left out" for faults in [left_out(folder)] if faults])
-=======
-    if _any(folder, "*-ubyte", "*-ubyte.gz", "*/*-ubyte*", "*/*/*-ubyte*", "*_batch*.bin", "*/*_batch*.bin"):
-        return _examine_labelled(folder)
-    if _any(folder, "*/groundtruth_rect*.txt", "*/*/groundtruth_rect*.txt"):
-        return _examine_otb(folder)
-    if _any(folder, "ucfTrainTestlist"):
-        return _examine_ucf101(folder)
-    if _any(folder, "annotations/instances_*.json"):
-        return _examine_coco(folder)
-    if _any(folder, "JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"):
-        return _examine_segmentation(folder)
-    if _any(folder, "*-gt.flo", "*_flow.flo", "data/*_flow.flo", "training/flow", "training/flow_occ", "other-gt-flow"):
-        return _examine_flow(folder)
-    return None
->>>>>>> c0e1e01 (COCO's reader, box and mask AP, collage-coco and Mask R-CNN)
 
 
 def _any(folder: Path, patterns: Sequence[str]) -> bool:
@@ -96,34 +80,12 @@ def _labelled(folder: Path, split: str) -> Items:
     return {str(i): int for i in range(len(open_labelled(folder, split).labels))}  # opening has read them all
 
 
-<<<<<<< HEAD
 def _sequences(folder: Path, split: str) -> Items:
     def whole(sequence: Callable[[int], object], frames: int) -> None:
         for i in range(frames):
             sequence(i)
 
     return {found.name: partial(whole, found.frame, len(found)) for found in open_otb(folder, split)}
-=======
-def _examine_coco(folder: Path) -> str:
-    counts = {}
-    for split in ("train", "val"):
-        if _any(folder, f"annotations/instances_{split}*.json"):
-            pictures = open_coco(folder, split)
-            for i in range(len(pictures)):
-                pictures[i]
-            counts[split] = len(pictures)
-    return f"pictures with outlined things: {_said(counts)}, {len(pictures.classes)} classes"
-
-
-def _examine_flow(folder: Path) -> str:
-    counts = {}
-    for split in flow_splits(folder):
-        pairs = open_flow(folder, split)
-        for i in range(len(pairs)):
-            pairs[i]
-        counts[split] = len(pairs)
-    return f"pairs with flow ({pairs.layout}): {_said(counts)}"
->>>>>>> c0e1e01 (COCO's reader, box and mask AP, collage-coco and Mask R-CNN)
 
 
 def _actions(folder: Path, part: str) -> Items:
@@ -134,6 +96,12 @@ def _actions(folder: Path, part: str) -> Items:
 def _segmented(folder: Path, split: str) -> Items:
     pictures = open_segmentation(folder, split)
     return {name: partial(pictures.__getitem__, i) for i, name in enumerate(pictures.ids)}
+
+
+def _outlined(folder: Path, split: str) -> Items:
+    pictures = open_coco(folder, split)
+    names = (pictures.picture(i).relative_to(folder).as_posix() for i in range(len(pictures)))
+    return {name: partial(pictures.__getitem__, i) for i, name in enumerate(names)}
 
 
 def _pairs(folder: Path, split: str) -> Items:
@@ -170,6 +138,7 @@ LAYOUTS = (
         _sequences,
     ),
     Layout("videos of actions", ("ucfTrainTestlist",), _always("train", "test"), _actions),
+    Layout("pictures with outlined things", ("annotations/instances_*.json",), coco_splits, _outlined),
     Layout(
         "pictures labelled by pixel",
         ("JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"),

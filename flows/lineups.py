@@ -25,6 +25,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn32s", "mini"),
         Slot("fcn16s", "mini"),
         Slot("fcn8s", "mini"),
+        Slot("mask-rcnn", "mini"),
         Slot("raft-small", "mini"),
         Slot("siamfc", "mini"),
         Slot("hcf", "mini"),

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
@@ -26,6 +26,21 @@ class Segmenter(Protocol):
     """Names the class of every pixel."""
 
     def segment(self, images: UInt8[torch.Tensor, "n 3 h w"]) -> Int64[torch.Tensor, "n h w"]: ...
+
+
+class Detections(NamedTuple):
+    """The things found in one picture, most certain first."""
+
+    boxes: Float[torch.Tensor, "k 4"]  # left, top, width, height, in pixels
+    scores: Float[torch.Tensor, " k"]  # 0 ... 1
+    classes: Int64[torch.Tensor, " k"]  # counted from 0, without a background
+    masks: Bool[torch.Tensor, "k h w"]
+
+
+class Detector(Protocol):
+    """Finds the things in a picture, one by one: class, box and outline of each."""
+
+    def detect(self, images: UInt8[torch.Tensor, "n 3 h w"]) -> list[Detections]: ...
 
 
 class Tracker(Protocol):

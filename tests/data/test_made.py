@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from zoo.data.coco import open_coco
 from zoo.data.flow import FlowPair, open_flow
 from zoo.data.made import MADE, collage_action, collage_flow, collage_seg, collage_track, make
 from zoo.data.made.collage import Look, paste, render
@@ -73,6 +74,24 @@ def test_collage_seg_is_hard_for_the_majority_class(made_data: Path) -> None:
         assert (len(pictures), len(pixels)) == (count, len(pictures.classes))
         assert (pixels > 0.005 * pixels.sum()).all()  # every class is there, void nowhere
         assert pixels[0] / pixels.sum() / len(pixels) < 0.1  # IoU of background alone, mean over all classes
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 240), ("val", 60)])
+def test_collage_coco_outlines_what_is_seen(made_data: Path, split: str, count: int) -> None:
+    pictures = open_coco(made_data / "collage-coco", split)
+    outlines = [thing.segmentation for things in pictures.things.values() for thing in things]
+    assert {isinstance(outline, list) for outline in outlines} == {True, False}  # polygons, and run lengths
+    things = [pictures.instances(i) for i in range(len(pictures))]
+    classes, crowd = (np.concatenate([getattr(of, name) for of in things]) for name in ("classes", "crowd"))
+    assert len(pictures) == count
+    assert (np.bincount(classes[~crowd]) > count / 4).all()
+    assert (classes[crowd] == pictures.classes.index("coin")).all()
+    assert crowd.sum() > count // 12
+    for of in things:
+        assert (of.masks.sum(axis=0) <= 1).all()  # one thing a pixel: what is in front
+        for mask, box in zip(of.masks, of.boxes.tolist(), strict=True):
+            rows, columns = np.nonzero(mask)
+            assert [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1] == box
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 24), ("test", 16)])
@@ -155,7 +174,7 @@ def test_nothing_leaks_from_training_into_the_test() -> None:
     train, test = (set(collage_track.OBJECTS[split]) for split in ("train", "test"))
     assert not train & test
     assert {photograph_of(o) for o in train} & {photograph_of(o) for o in test} == {"coins.png"}
-    for parts in (collage_track.BACKDROPS, collage_seg._BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
+    for parts in (collage_track.BACKDROPS, collage_seg.BACKDROPS, collage_seg._DISTRACTORS, collage_seg._COINS):
         assert not set(parts["train"]) & set(parts[max(set(parts) - {"train"})])
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.data.coco import coco_splits, open_coco
 from zoo.data.flow import flow_splits, open_flow
 from zoo.data.image_folder import open_image_folder
 from zoo.data.labelled import open_labelled
@@ -97,6 +98,12 @@ def _segmented(folder: Path, split: str) -> Items:
     return {name: partial(pictures.__getitem__, i) for i, name in enumerate(pictures.ids)}
 
 
+def _outlined(folder: Path, split: str) -> Items:
+    pictures = open_coco(folder, split)
+    names = (pictures.picture(i).relative_to(folder).as_posix() for i in range(len(pictures)))
+    return {name: partial(pictures.__getitem__, i) for i, name in enumerate(names)}
+
+
 def _pairs(folder: Path, split: str) -> Items:
     pairs = open_flow(folder, split)
     return {name: partial(pairs.__getitem__, i) for i, name in enumerate(pairs.ids)}
@@ -131,6 +138,7 @@ LAYOUTS = (
         _sequences,
     ),
     Layout("videos of actions", ("ucfTrainTestlist",), _always("train", "test"), _actions),
+    Layout("pictures with outlined things", ("annotations/instances_*.json",), coco_splits, _outlined),
     Layout(
         "pictures labelled by pixel",
         ("JPEGImages", "*/JPEGImages", "*/*/JPEGImages", "trainannot", "*/trainannot"),

@@ -6,6 +6,7 @@ from zoo.evaluation.scoring import Scoring
 
 SCORINGS = {
     "accuracy@1": "zoo.evaluation.recognition:Accuracy",
+    "coco@1": "zoo.evaluation.detection:CocoAP",
     "epe@1": "zoo.evaluation.flow:EndPointError",
     "actions@1": "zoo.evaluation.action:ActionAccuracy",
     "bpd@1": "zoo.evaluation.likelihood:BitsPerDimension",

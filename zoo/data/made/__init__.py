@@ -12,6 +12,7 @@ from pathlib import Path
 MADE = {
     "digits": "1,797 handwritten digits, 8x8 (UCI, by scikit-learn), as MNIST idx files",
     "collage-seg": "eight kinds of objects over other photographs, 96x96, in VOC layout",
+    "collage-coco": "the objects of collage-seg one by one, with a crowd here and there, 96x96, in COCO layout",
     "collage-track": "one moving object among others, 160x120, in OTB layout",
     "collage-flow": "objects moving over a moving photograph, 96x80, exact flow, in FlyingChairs layout",
     "collage-action": "eight motions that no single frame gives away, 64x64, in UCF-101 layout",

@@ -18,7 +18,7 @@ CLASSES = ("background", "cat", "coin", "cup", "flower", "motorbike", "pagoda", 
 
 _SIZE = 96
 _COUNT = {"train": 400, "val": 100}
-_BACKDROPS = {
+BACKDROPS = {
     "train": ("brick.png", "grass.png", "hubble_deep_field.jpg", "ihc.png", "clock_motion.png"),
     "val": ("gravel.png", "moon.png", "page.png", "retina.jpg", "text.png"),
 }
@@ -45,17 +45,17 @@ def make(folder: Path) -> None:
 
 
 def _scene(split: str, rng: np.random.Generator) -> tuple[np.ndarray, UInt8[np.ndarray, "h w"]]:
-    image = backdrop(str(rng.choice(_BACKDROPS[split])), rng, width=_SIZE, height=_SIZE)
+    image = backdrop(str(rng.choice(BACKDROPS[split])), rng, width=_SIZE, height=_SIZE)
     label = np.zeros((_SIZE, _SIZE), np.uint8)
     kinds = [*rng.permutation(np.arange(1, len(CLASSES)))[: rng.integers(2, 5)], *[0] * rng.integers(1, 4)]
     for kind in rng.permutation(kinds):
-        thing = render(_look(CLASSES[kind], split, rng))
+        thing = render(look(CLASSES[kind], split, rng))
         x, y = (int(rng.integers(_SIZE)) - side // 2 for side in (thing.shape[1], thing.shape[0]))
         label[paste(image, thing, x=x, y=y)] = kind
     return grainy(image, rng, grain=8), label
 
 
-def _look(kind: str, split: str, rng: np.random.Generator) -> Look:
+def look(kind: str, split: str, rng: np.random.Generator) -> Look:
     name = kind
     if kind == "background":
         name = str(rng.choice(_DISTRACTORS[split]))

@@ -29,6 +29,7 @@ class Job(BaseModel):
     ingredients: Ingredients
     datasets: Path
     upstream: dict[str, Needed]  # by family
+    cache: Path
 
     def write(self, folder: Path) -> None:
         """Leave it where the worker looks for it."""

@@ -202,6 +202,7 @@ class _Night:
             ingredients=decision.ingredients,
             datasets=self.settings.datasets,
             upstream=upstream,
+            cache=self.settings.cache,
         )
 
     def _model(self, needed: Upstream) -> Path:

@@ -115,6 +115,7 @@ def _job(family: str, recipe: str, values: dict[str, object], upstream: list[_Up
         ingredients=made,
         datasets=settings.datasets,
         upstream={n.entry.partition(".")[0]: Needed(entry=n.entry, folder=n.folder) for n in upstream},
+        cache=settings.cache,
     )
 
 

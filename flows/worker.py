@@ -130,7 +130,7 @@ def _materials(job: Job) -> tuple[Family, Recipe, Inputs]:
         )
         for name, needed in job.upstream.items()
     }
-    return of, recipe, Inputs(datasets=job.datasets, upstream=upstream)
+    return of, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
 
 
 def _evaluate(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, building: Path) -> Record:

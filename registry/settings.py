@@ -26,6 +26,11 @@ class Settings:
         return self.home / "runs"
 
     @property
+    def cache(self) -> Path:
+        """What runs keep for later ones; it may be deleted at any time when none is running."""
+        return self.home / "cache"
+
+    @property
     def embedded(self) -> bool:
         """Whether MLflow is the embedded SQLite file rather than a server."""
         return self.tracking_uri.startswith("sqlite:")

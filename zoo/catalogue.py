@@ -36,6 +36,7 @@ CATALOGUE: dict[str, Listing] = {
     "raft": Listing("zoo.optical_flow.raft:RAFT", "Recurrent all-pairs field transforms for optical flow", "EPE"),
     "raft-small": Listing("zoo.optical_flow.raft:RAFT_SMALL", "RAFT with a fifth of the parameters", "EPE"),
     "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),
+    "two-stream": Listing("zoo.video.two_stream:FAMILY", "A frame and the flow after it, fused late", "accuracy"),
     "vae-bernoulli": Listing("zoo.generative.vae:VAE_BERNOULLI", "Variational auto-encoder, Bernoulli decoder", "FID"),
     "vae-gaussian": Listing(
         "zoo.generative.vae:VAE_GAUSSIAN", "Variational auto-encoder, Gaussian decoder", "bits/dim"

@@ -121,6 +121,7 @@ class Inputs:
 
     datasets: Path
     upstream: Mapping[str, Upstream] = field(default_factory=dict)  # by family name
+    cache: Path | None = None  # what is costly to compute again is kept there, by content; none: for one run only
 
     def dataset(self, name: str) -> Path:
         """The folder of a dataset.

@@ -15,6 +15,8 @@ Cost of a 16 x 112 x 112 clip, in G multiply-adds: conv1 1.04, conv2 11.10, conv
 conv5 0.69 twice: 38.50; fc6 0.0336 (8192 x 4096), fc7 0.0168 (4096 x 4096), fc8 0.0004 (4096 x 101).
 """
 
+from typing import cast
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -46,6 +48,7 @@ class C3DRecipe(Recipe):
     drop_every: int = Field(20_000, ge=1, description="steps, after which the rate falls to a tenth; code")
     momentum: float = Field(0.9, ge=0, lt=1, description="code")
     weight_decay: float = Field(5e-3, ge=0, description="not on biases; code")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient; none: any; code")
 
 
 class C3D(nn.Module):
@@ -83,7 +86,8 @@ class C3D(nn.Module):
             *(nn.Linear(head, head), nn.ReLU(inplace=True), nn.Dropout(dropout)),
         )
         self.scores = nn.Linear(head, classes)
-        self._start(batch_norm=batch_norm)
+        if not batch_norm:
+            self._start()
 
     def forward(self, clips: UInt8[Tensor, "n 3 t crop crop"]) -> Float[Tensor, "n classes"]:
         """Class scores before the softmax."""
@@ -96,19 +100,14 @@ class C3D(nn.Module):
         central = frames[..., top : top + self.crop, left : left + self.crop]
         return self(central.to(self.scores.weight.device)).softmax(dim=1)
 
-    def _start(self, *, batch_norm: bool) -> None:
+    def _start(self) -> None:
         """As the code does: Gaussians of 0.01 (fc6, fc7: 0.005), and biases of 1, so that no unit is dead; 0 in the
-        first and the last layer. With batch normalisation, which has no such need, after He et al. 2015."""
+        first and the last layer."""
         layers = [layer for layer in self.modules() if isinstance(layer, nn.Conv3d | nn.Linear)]
         for layer in layers:
-            if batch_norm:
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            else:
-                wide = isinstance(layer, nn.Linear) and layer is not self.scores
-                nn.init.normal_(layer.weight, std=0.005 if wide else 0.01)
-            if layer.bias is not None:
-                at_end = batch_norm or layer in (layers[0], self.scores)
-                nn.init.constant_(layer.bias, 0.0 if at_end else 1.0)
+            wide = isinstance(layer, nn.Linear) and layer is not self.scores
+            nn.init.normal_(layer.weight, std=0.005 if wide else 0.01)
+            nn.init.constant_(cast(Tensor, layer.bias), 0.0 if layer in (layers[0], self.scores) else 1.0)
 
 
 def _convolution(before: int, after: int, *, batch_norm: bool) -> list[nn.Module]:
@@ -141,6 +140,7 @@ class C3DLearner(Learner):
             torch.optim.SGD,
             lr=recipe.learning_rate,
             momentum=recipe.momentum,
+            clip=recipe.clip,
             schedule=lambda done: 0.1 ** (done // recipe.drop_every),
         )
 

@@ -1,0 +1,120 @@
+"""Optical flow of videos, computed once: kept by content, looked up flow by flow, checked whenever it is read."""
+
+import hashlib
+import json
+import warnings
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int8, UInt8
+from torch import Tensor
+
+from zoo.artifact import sha256_of
+from zoo.data.ucf101 import Video
+from zoo.durable import atomically
+from zoo.tasks import FlowEstimator
+from zoo.video.clips import CACHED_BYTES, shrunk
+
+LEVELS = 127  # on either side of 0: flow is kept in 8 bits, as Simonyan and Zisserman keep it (section 5)
+PORTION = 32  # pairs of frames that are estimated at once
+DAMAGE = (BadZipFile, KeyError, zlib.error, EOFError, RuntimeError, ValueError, OSError)
+
+
+def estimated(
+    estimator: FlowEstimator, first: UInt8[Tensor, "n 3 h w"], second: UInt8[Tensor, "n 3 h w"], *, reach: float
+) -> Int8[Tensor, "n 2 h w"]:
+    """Flow in whole levels, on the CPU: -127 ... 127 for -reach ... reach pixels, and for all that is beyond."""
+    portions = [estimator.flow(*pair).cpu() for pair in zip(first.split(PORTION), second.split(PORTION), strict=True)]
+    return (torch.cat(portions) / reach * LEVELS).round().clamp(-LEVELS, LEVELS).to(torch.int8)
+
+
+def in_pixels(levels: Int8[Tensor, "*shape"], *, reach: float) -> Float[Tensor, "*shape"]:
+    """Flow, from its levels."""
+    return levels * (reach / LEVELS)
+
+
+class Flows:
+    """The flow between every `gap`-th frame of each video and the next such.
+
+    A video's flows lie in a file of their own, a ZIP with a member for each, whose name is the hash of everything that
+    they come from. A file that is damaged is noticed by its checksums and made again.
+
+    Args:
+        made_by: what identifies the estimator and its weights.
+        size: height and width that frames are shrunk to first.
+        reach: pixels that the largest level stands for.
+        cache: folder of the files; none: one that goes with this object.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        estimator: FlowEstimator,
+        *,
+        made_by: str,
+        size: tuple[int, int],
+        gap: int,
+        reach: float,
+        cache: Path | None,
+    ) -> None:
+        self.videos, self.estimator = videos, estimator
+        self.made_by, self.size, self.gap, self.reach = made_by, size, gap, reach
+        if cache is None:
+            self._temporary = TemporaryDirectory(prefix="flows-")
+            cache = Path(self._temporary.name)
+        self.folder = cache / "flows"
+        self._estimating = Lock()  # an estimator may keep state while it works
+        self._path = lru_cache(None)(self._named)
+        self._kept = lru_cache(CACHED_BYTES // (2 * size[0] * size[1]))(self._flow)
+
+    def count(self, i: int) -> int:
+        """How many flows the i-th video has."""
+        return (len(self.videos[i]) - 1) // self.gap
+
+    def __call__(self, i: int, *, start: int, length: int) -> Int8[Tensor, "length 2 h w"]:
+        """Consecutive flows of the i-th video, in levels; at its end it stands still."""
+        still = torch.zeros(2, *self.size, dtype=torch.int8)
+        wanted = range(start, start + length)
+        return torch.stack([self._kept(i, number) if number < self.count(i) else still for number in wanted])
+
+    def _flow(self, i: int, number: int) -> Int8[Tensor, "2 h w"]:
+        with self._estimating:
+            try:
+                data = _read(self._path(i), number)
+            except FileNotFoundError:
+                data = self._made(i)[number]
+            except DAMAGE as error:
+                warnings.warn(f"{self._path(i)}: damaged ({error}). Its flows are computed again.", stacklevel=2)
+                data = self._made(i)[number]
+        return torch.from_numpy(np.frombuffer(data, np.int8).reshape(2, *self.size).copy())
+
+    def _made(self, i: int) -> list[bytes]:
+        """All flows of a video, which are kept."""
+        video = self.videos[i]
+        frames = torch.from_numpy(video.clip(0, len(video))[:: self.gap])
+        small = shrunk(frames.permute(3, 0, 1, 2)[None], self.size)[0].transpose(0, 1)
+        flows = estimated(self.estimator, small[:-1], small[1:], reach=self.reach)
+        members = [flow.numpy().tobytes() for flow in flows]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with atomically(self._path(i)) as file, ZipFile(file, "w") as archive:
+            for number, member in enumerate(members):
+                archive.writestr(ZipInfo(str(number)), member, ZIP_DEFLATED)  # without the time: the same bytes
+        return members
+
+    def _named(self, i: int) -> Path:
+        """The file of a video's flows: by content, so that neither new weights nor another video are confused."""
+        source = [self.made_by, sha256_of(self.videos[i].path), self.size, self.gap, self.reach]
+        return self.folder / f"{hashlib.sha256(json.dumps(source).encode()).hexdigest()}.zip"
+
+
+def _read(path: Path, number: int) -> bytes:
+    """A member of an archive, whose checksum `ZipFile` compares."""
+    with ZipFile(path) as archive:
+        return archive.read(str(number))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from zoo.contracts import Facts, Inputs
+from zoo.training import train
 from zoo.video.c3d import C3D, FAMILY, C3DBatches, C3DLearner
 from zoo.video.clips import Clips, shrunk
 
@@ -85,7 +86,7 @@ def test_shrinks_every_frame_by_itself() -> None:
 
 def test_batches_are_cuts_of_the_videos(datasets: Path) -> None:
     """Without shrinking, every clip of a batch lies, crop and all, in a video of its class."""
-    batches = C3DBatches(SMOKE.but(size=(64, 64), crop=60, batch_size=3), Inputs(datasets=datasets))
+    batches = C3DBatches(SMOKE.but(size=(64, 64), crop=60, batch_size=3, clip_length=16), Inputs(datasets=datasets))
     batch = batches(5)
     assert batch["clip"].shape == (3, 3, 16, 60, 60)
     for clip, label in zip(batch["clip"], batch["label"], strict=True):
@@ -130,3 +131,17 @@ def test_a_step_learns_and_biases_at_twice_the_rate() -> None:
     batch = {"clip": torch.randint(0, 256, (4, 3, 16, 32, 32), dtype=torch.uint8), "label": torch.arange(4)}
     losses = [float(C3DLearner.step(learner, batch)["loss"]) for _ in range(10)]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+def test_motion_tells_and_a_frame_does_not(datasets: Path, tmp_path: Path) -> None:
+    """`mini`: at least three times chance (1/8) by clips, less than twice by single frames, trained alike."""
+    inputs, accuracy = Inputs(datasets=datasets), {}
+    for length in (FAMILY.recipe("mini").clip_length, 1):
+        recipe = FAMILY.recipe("mini", clip_length=length)
+        trained = train(FAMILY, recipe, inputs, tmp_path / str(length))
+        benchmark = FAMILY.benchmark(recipe, inputs)
+        units = benchmark.evaluate(trained.learner.predictor())
+        accuracy[length] = benchmark.scoring.aggregate(units)["accuracy"]
+    assert accuracy.pop(1) < 2 / 8
+    assert min(accuracy.values()) >= 3 / 8

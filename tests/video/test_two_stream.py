@@ -12,8 +12,9 @@ from zoo.catalogue import family
 from zoo.contracts import Facts, Inputs, Upstream
 from zoo.evaluation.action import ActionBenchmark
 from zoo.training import train
-from zoo.video.two_stream import CNNM, FAMILY, FLOW, TwoStream, TwoStreamBatches, TwoStreamLearner, mirrored
+from zoo.video.two_stream import CNNM, FAMILY, TwoStream, TwoStreamBatches, TwoStreamLearner, mirrored
 
+FLOW = "raft-small"
 SMOKE = FAMILY.recipe("smoke")
 PAPER = FAMILY.recipe("paper")
 EIGHT = Facts(classes=tuple("abcdefgh"))

@@ -48,7 +48,7 @@ class C3DRecipe(Recipe):
     drop_every: int = Field(20_000, ge=1, description="steps, after which the rate falls to a tenth; code")
     momentum: float = Field(0.9, ge=0, lt=1, description="code")
     weight_decay: float = Field(5e-3, ge=0, description="not on biases; code")
-    clip: float | None = Field(None, gt=0, description="largest norm of the gradient; none: any; code")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient; none: as it is; code")
 
 
 class C3D(nn.Module):
@@ -186,40 +186,37 @@ def _benchmark(recipe: C3DRecipe, inputs: Inputs) -> ActionBenchmark:
     return ActionBenchmark(recipe.scored, inputs)
 
 
+def _from_chance(*, steps: int, drop_every: int) -> C3DRecipe:
+    """A narrow network on `collage-action`; these numbers are ours, found on four groups held out of its training list.
+
+    Without a bound on the gradient the fully connected layers, which are not normalised, die at any rate at which the
+    others learn.
+    """
+    return C3DRecipe(
+        dataset="collage-action",
+        steps=steps,
+        batch_size=12,
+        clip_length=10,
+        size=(42, 42),
+        crop=32,
+        mirror=False,
+        width=8,
+        head=64,
+        batch_norm=True,
+        dropout=0.0,
+        learning_rate=0.02,
+        drop_every=drop_every,
+        weight_decay=0.0,
+        clip=1.0,
+    )
+
+
 FAMILY = Family(
     name="c3d",
     paper="Tran et al., Learning Spatiotemporal Features with 3D Convolutional Networks, ICCV 2015",
     recipes={
-        "smoke": C3DRecipe(
-            dataset="collage-action",
-            steps=120,
-            batch_size=8,
-            size=(36, 36),
-            crop=32,
-            mirror=False,
-            width=8,
-            head=64,
-            batch_norm=True,
-            dropout=0.0,
-            learning_rate=0.02,
-            drop_every=90,
-            weight_decay=0.0,
-        ),
-        "mini": C3DRecipe(
-            dataset="collage-action",
-            steps=800,
-            batch_size=8,
-            size=(36, 36),
-            crop=32,
-            mirror=False,
-            width=8,
-            head=64,
-            batch_norm=True,
-            dropout=0.0,
-            learning_rate=0.02,
-            drop_every=600,
-            weight_decay=0.0,
-        ),
+        "smoke": _from_chance(steps=180, drop_every=140),
+        "mini": _from_chance(steps=900, drop_every=650),
         "paper": C3DRecipe(dataset="ucf101", steps=60_000, batch_size=30),
     },
     learner=C3DLearner,

@@ -11,9 +11,8 @@ is part of what is published, so that a pulled model needs no other. The streams
 scores (table 4 also has an SVM on them), learn from videos in random order, not drawn evenly over classes, and from
 the same crops, without colour jitter. Scored by ten clips and the centre, where it takes 25 frames and ten crops. In
 `paper` the spatial stream starts from torchvision's VGG-16, because CNN-M's ImageNet weights are not published in a
-form that runs no code, and as in the paper only its last layer learns (table 1a). That recipe's flow is meant to come
-from `zoo train raft-small --recipe paper --set scored_on=collage-flow --set scored_split=val`. `smoke` and `mini` are
-narrow, start from chance with batch normalisation, and look at every fourth frame.
+form that runs no code, and as in the paper only its last layer learns (table 1a). `smoke` and `mini` are narrow, start
+from chance with batch normalisation, and look at every third frame. `paper` has never been run here.
 """
 
 from typing import cast
@@ -27,15 +26,15 @@ from torch.nn import functional
 from torchvision.models import vgg16
 
 from zoo.catalogue import family
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target, Upstream
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.ucf101 import open_ucf101
 from zoo.evaluation.action import ActionBenchmark
+from zoo.tasks import FlowEstimator
 from zoo.training import Updater, shuffled
 from zoo.training.weights import published_weights
 from zoo.video.clips import Clips, shrunk
 from zoo.video.flows import Flows, estimated, in_pixels
 
-FLOW = "raft-small"  # the family whose entry estimates flow
 VGG16 = "vgg16-imagenet/vgg16-397923af.pth"
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # torchvision's 0.485, 0.456, 0.406 and
 IMAGENET_DEVIATION = (58.395, 57.12, 57.375)  # 0.229, 0.224, 0.225 of 255
@@ -49,6 +48,7 @@ class TwoStreamRecipe(Recipe):
     mirror: bool = Field(True, description="half of the clips. Not where left and right are classes")
     stack: int = Field(10, ge=1, description="L, flows that the temporal stream sees (section 3.1, table 1b)")
     gap: int = Field(1, ge=1, description="frames from one picture of a flow to the other")
+    flow: str = Field("raft-small.sintel", description="entry that estimates flow; ours")
     reach: float = Field(20.0, gt=0, description="pixels; longer flow is cut off when it is kept in 8 bits; ours")
     flow_levels: int = Field(4, ge=1, le=4, description="of the flow network's pyramid: as its entry was trained")
     flow_updates: int = Field(32, ge=1, description="refinements of the flow (RAFT, section 4)")
@@ -64,6 +64,10 @@ class TwoStreamRecipe(Recipe):
     spatial_drops: tuple[int, ...] = Field((14_000,), description="steps at which its rate falls to a tenth")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0, description="Krizhevsky et al., section 5")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.flow,)
 
 
 class CNNM(nn.Module):
@@ -188,28 +192,36 @@ class TwoStream(nn.Module):
         number: dict[bytes, int] = {}
         places = [number.setdefault(pair.numpy().tobytes(), len(number)) for pair in pairs.cpu()]
         first, second = pairs[[places.index(place) for place in range(len(number))]].unbind(1)
-        flows = estimated(self.flow, first, second, reach=self.reach)
+        flows = estimated(cast(FlowEstimator, self.flow), first, second, reach=self.reach)
         return flows[places].unflatten(0, (len(frames), self.stack))
 
 
-def _flow_network(recipe: TwoStreamRecipe, upstream: Upstream | None = None) -> nn.Module:
-    """A flow estimator as the recipe describes it, with the weights of an entry if there is one to take them from.
+def _flow_network(recipe: TwoStreamRecipe) -> nn.Module:
+    """The flow estimator that the recipe describes, without its weights."""
+    of = family(_flow_family(recipe))
+    described = of.recipe("paper", levels=recipe.flow_levels, scored_updates=recipe.flow_updates)
+    return of.learner(described, Facts()).predictor().eval()
+
+
+def _trained(network: nn.Module, recipe: TwoStreamRecipe, inputs: Inputs) -> nn.Module:
+    """A flow network with the weights of the recipe's entry.
 
     Raises:
-        ValueError: the entry's network is another one.
+        ValueError: the entry has another network.
     """
-    of = family(FLOW)
-    described = of.recipe("paper", levels=recipe.flow_levels, scored_updates=recipe.flow_updates)
-    network = of.learner(described, Facts()).predictor().eval()
-    if upstream is not None:
-        try:
-            network.load_state_dict(upstream.predictor.state_dict())
-        except RuntimeError as error:
-            raise ValueError(
-                f"two-stream: expected {upstream.entry} to have flow_levels={recipe.flow_levels}, as this recipe says, "
-                "got another network. Change that number, or take the recipe of the same name as the flow's."
-            ) from error
+    upstream = inputs.upstream[_flow_family(recipe)]
+    try:
+        network.load_state_dict(upstream.predictor.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"two-stream: expected {upstream.entry} to have flow_levels={recipe.flow_levels}, as this recipe says, got "
+            "another network. Change that number, or take the recipe of the same name as the flow's."
+        ) from error
     return network
+
+
+def _flow_family(recipe: TwoStreamRecipe) -> str:
+    return recipe.flow.partition(".")[0]
 
 
 class TwoStreamLearner(Learner):
@@ -235,8 +247,7 @@ class TwoStreamLearner(Learner):
 
     def begin(self, inputs: Inputs) -> None:
         """Take over the flow entry's weights, and the published VGG-16 that the recipe names."""
-        flow = _flow_network(self.recipe, inputs.upstream[FLOW])
-        self.network.flow.load_state_dict(flow.state_dict())
+        _trained(self.network.flow, self.recipe, inputs)
         if self.recipe.weights:
             published = published_weights(inputs.datasets / self.recipe.weights)
             own = {name: value for name, value in published.items() if not name.startswith("classifier.6.")}
@@ -299,14 +310,15 @@ class TwoStreamBatches:
 
     def __init__(self, recipe: TwoStreamRecipe, inputs: Inputs) -> None:
         split = open_ucf101(inputs.dataset(recipe.dataset), "train")
-        upstream = inputs.upstream[FLOW]
+        upstream = inputs.upstream[_flow_family(recipe)]
+        estimator = _trained(_flow_network(recipe), recipe, inputs)
         self.recipe = recipe
         self.videos = split.videos
         self.frames = Clips(split.videos, size=recipe.size)
         self.flows = Flows(
             split.videos,
-            _flow_network(recipe, upstream).to("cuda" if torch.cuda.is_available() else "cpu"),
-            made_by=f"{FLOW} {upstream.digest}, {recipe.flow_updates} updates",
+            cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),
+            made_by=f"{upstream.entry} {upstream.digest}, {recipe.flow_updates} updates",
             size=recipe.size,
             gap=recipe.gap,
             reach=recipe.reach,
@@ -359,6 +371,7 @@ def _from_chance(*, steps: int, batch_size: int) -> TwoStreamRecipe:
         mirror=False,
         stack=6,
         gap=3,
+        flow="raft-small.collage-flow",
         flow_levels=2,
         flow_updates=4,
         widths=(16, 32, 64, 64, 64),
@@ -384,7 +397,6 @@ FAMILY = Family(
     learner=TwoStreamLearner,
     batches=TwoStreamBatches,
     benchmark=_benchmark,
-    needs=("raft-small.collage-flow",),
     targets=(
         Target(
             metric="accuracy", value=0.869, dataset="ucf101", source="paper, table 4: fusion by averaging, 3 splits"

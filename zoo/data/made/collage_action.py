@@ -2,8 +2,8 @@
 
 An object over a photograph moves left, right, up or down, turns either way, grows or shrinks. What does not move in a
 clip rests at a random point of the very path that it would take if it did; so in a frame taken at random the object's
-place, size and angle are distributed alike for all classes, and a classifier of such frames, however many of one clip,
-is right one time in eight.
+place, size and angle are distributed alike for all classes, and a classifier of single frames is right one time in
+eight, also if its scores are averaged over a clip. (Of frames that are always taken at the start this is not true.)
 
 25 groups of 16 clips, one object and one scene each, the same for all classes; three splits that keep groups whole.
 """

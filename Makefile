@@ -47,4 +47,5 @@ lint: install
 
 bench: install
 	$(RUN) python tests/bench/loop.py
+	$(RUN) python tests/bench/steps.py
 	$(RUN) python tests/bench/metrics.py

@@ -43,7 +43,7 @@ def test_two_targets_are_two_sequences(tmp_path: Path) -> None:
 
 def test_david_starts_at_frame_300(tmp_path: Path) -> None:
     write_sequence(tmp_path / "David", "1,1,2,2\n", frames=range(298, 303))
-    assert [path.name for path in open_otb(tmp_path)[0].files] == ["0300.jpg", "0301.jpg", "0302.jpg"]
+    assert list(open_otb(tmp_path)[0].files) == ["0300.jpg", "0301.jpg", "0302.jpg"]
 
 
 def test_splits(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ The files in circulation separate by commas, tabs or spaces and end lines either
 """
 
 import math
+import os
 from dataclasses import dataclass
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,7 +32,8 @@ class Sequence:
     """
 
     name: str
-    files: tuple[Path, ...]
+    folder: Path
+    files: tuple[str, ...]
     boxes: Float64[np.ndarray, "n 4"]
 
     def __len__(self) -> int:
@@ -42,7 +45,7 @@ class Sequence:
         Raises:
             ValueError: it cannot be read.
         """
-        return read_rgb(self.files[i])
+        return read_rgb(self.folder / self.files[i])
 
 
 def open_otb(folder: Path, split: str = "test") -> tuple[Sequence, ...]:
@@ -73,46 +76,60 @@ def _open_sequence(name: str, truth: Path) -> Sequence:
         raise BadItems(str(error), [name]) from error
 
 
-def _read_sequence(truth: Path) -> tuple[tuple[Path, ...], Float64[np.ndarray, "n 4"]]:
-    """Its frames, and the boxes of the first so many."""
+def _read_sequence(truth: Path) -> tuple[Path, tuple[str, ...], Float64[np.ndarray, "n 4"]]:
+    """Where its frames are, their names, and the boxes of the first so many."""
     video = truth.parent
     files = _frames(video / "img", first=_FIRST_FRAME.get(video.name, 0))
-    boxes = _read_boxes(truth)
+    boxes = read_boxes(truth)
     if len(boxes) > len(files):
         raise ValueError(
             f"{truth}: expected at most one row a frame, got {len(boxes)} rows for {len(files)} frames in "
             f"{video / 'img'}. Frames are missing at the end; fetch the sequence again."
         )
-    return files, boxes
+    return video / "img", files, boxes
 
 
-def _frames(folder: Path, *, first: int) -> tuple[Path, ...]:
-    numbered = sorted((int(path.stem), path) for path in folder.glob("*.jpg") if path.stem.isdigit())
-    numbered = [(number, path) for number, path in numbered if number >= first]
-    if not numbered:
+def _frames(folder: Path, *, first: int) -> tuple[str, ...]:
+    names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 a path for each costs more than all the rest
+    named = {int(name[:-4]): name for name in names if name[:-4].isdigit() and name.endswith(".jpg")}
+    numbers = sorted(number for number in named if number >= first)
+    if not numbers:
         raise ValueError(f"{folder}: expected frames 0001.jpg, 0002.jpg, ..., found none. Fetch the sequence again.")
-    for (before, path), (number, _) in pairwise(numbered):
-        if number != before + 1:
-            raise ValueError(
-                f"{folder}: expected the frame {before + 1:0{len(path.stem)}d}.jpg after {path.name}, "
-                f"got {number:0{len(path.stem)}d}.jpg. Fetch the sequence again."
-            )
-    return tuple(path for _, path in numbered)
+    if numbers[-1] - numbers[0] >= len(numbers):
+        before, number = next((a, b) for a, b in pairwise(numbers) if b != a + 1)
+        digits = len(named[before]) - 4
+        raise ValueError(
+            f"{folder}: expected the frame {before + 1:0{digits}d}.jpg after {named[before]}, "
+            f"got {number:0{digits}d}.jpg. Fetch the sequence again."
+        )
+    return tuple([named[number] for number in numbers])
 
 
-def _read_boxes(truth: Path) -> Float64[np.ndarray, "n 4"]:
-    rows = []
-    for number, line in enumerate(truth.read_text().rstrip().splitlines(), 1):
-        try:
-            row = [float(value) for value in line.replace(",", " ").split()]
-        except ValueError:
-            row = []
-        if len(row) != 4 or not all(map(math.isfinite, row)):
-            raise ValueError(
-                f"{truth}, line {number}: expected four numbers (left, top, width, height), got {line!r}. "
-                "Fetch the sequence again."
-            )
-        rows.append(row)
-    if not rows:
-        raise ValueError(f"{truth}: expected a box for each frame, got an empty file. Fetch the sequence again.")
-    return np.array(rows) - [1.0, 1.0, 0.0, 0.0]
+def read_boxes(path: Path) -> Float64[np.ndarray, "n 4"]:
+    """The rows of a file of boxes, true ones or a tracker's: left, top, width, height, counted from 0.
+
+    Raises:
+        ValueError: a row is not a box, or there is none.
+    """
+    text = path.read_text().rstrip().replace(",", " ")
+    if not text:
+        raise ValueError(f"{path}: expected a box for each frame, got an empty file. Fetch the sequence again.")
+    try:
+        boxes = np.loadtxt(StringIO(text), ndmin=2, comments=None)
+    except ValueError:
+        boxes = np.empty((0, 4))
+    if boxes.shape != (text.count("\n") + 1, 4) or not np.isfinite(boxes).all():
+        number, line = next((n, line) for n, line in enumerate(text.splitlines(), 1) if not _is_box(line))
+        raise ValueError(
+            f"{path}, line {number}: expected four numbers (left, top, width, height), got {line!r}. "
+            "Fetch the sequence again."
+        )
+    return boxes - [1.0, 1.0, 0.0, 0.0]
+
+
+def _is_box(line: str) -> bool:
+    try:
+        row = [float(value) for value in line.split()]
+    except ValueError:
+        return False
+    return len(row) == 4 and all(map(math.isfinite, row))

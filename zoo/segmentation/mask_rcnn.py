@@ -1,6 +1,6 @@
 """Propose regions, then say of each what it is, where it ends and which of its pixels belong to it.
 
-    zoo train mask-rcnn --recipe mini   # 78 s of one core: mask AP 0.175 +- 0.019, box AP 0.204 +- 0.023 on collage-coco
+    zoo train mask-rcnn --recipe mini  # 78 s of one core: mask AP 0.175 +- 0.019, box AP 0.204 +- 0.023
 
 Three seeds (mean and standard deviation); the floor is 0.0003 and 0.0009, and the margin asked for beforehand was 0.10
 over it for both. `smoke` (8 s) reaches 0.003 and 0.008 (one seed). `paper` and `1x` have never been run here: they need

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import shutil
 import warnings
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from threading import Lock
+from weakref import finalize
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
@@ -67,8 +69,8 @@ class Flows:
         self.videos, self.estimator = videos, estimator
         self.made_by, self.size, self.gap, self.reach = made_by, size, gap, reach
         if cache is None:
-            self._temporary = TemporaryDirectory(prefix="flows-")
-            cache = Path(self._temporary.name)
+            cache = Path(mkdtemp(prefix="flows-"))
+            self._forget = finalize(self, shutil.rmtree, cache, ignore_errors=True)
         self.folder = cache / "flows"
         self._estimating = Lock()  # an estimator may keep state while it works
         self._path = lru_cache(None)(self._named)
@@ -85,14 +87,13 @@ class Flows:
         return torch.stack([self._kept(i, number) if number < self.count(i) else still for number in wanted])
 
     def _flow(self, i: int, number: int) -> Int8[Tensor, "2 h w"]:
-        with self._estimating:
-            try:
-                data = _read(self._path(i), number)
-            except FileNotFoundError:
-                data = self._made(i)[number]
-            except DAMAGE as error:
-                warnings.warn(f"{self._path(i)}: damaged ({error}). Its flows are computed again.", stacklevel=2)
-                data = self._made(i)[number]
+        try:
+            data = _read(self._path(i), number)
+        except FileNotFoundError:
+            data = self._made(i)[number]
+        except DAMAGE as error:
+            warnings.warn(f"{self._path(i)}: damaged ({error}). Its flows are computed again.", stacklevel=2)
+            data = self._made(i)[number]
         return torch.from_numpy(np.frombuffer(data, np.int8).reshape(2, *self.size).copy())
 
     def _made(self, i: int) -> list[bytes]:
@@ -100,12 +101,13 @@ class Flows:
         video = self.videos[i]
         frames = torch.from_numpy(video.clip(0, len(video))[:: self.gap])
         small = shrunk(frames.permute(3, 0, 1, 2)[None], self.size)[0].transpose(0, 1)
-        flows = estimated(self.estimator, small[:-1], small[1:], reach=self.reach)
-        members = [flow.numpy().tobytes() for flow in flows]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with atomically(self._path(i)) as file, ZipFile(file, "w") as archive:
-            for number, member in enumerate(members):
-                archive.writestr(ZipInfo(str(number)), member, ZIP_DEFLATED)  # without the time: the same bytes
+        with self._estimating:
+            flows = estimated(self.estimator, small[:-1], small[1:], reach=self.reach)
+            members = [flow.numpy().tobytes() for flow in flows]
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomically(self._path(i)) as file, ZipFile(file, "w") as archive:
+                for number, member in enumerate(members):
+                    archive.writestr(ZipInfo(str(number)), member, ZIP_DEFLATED)  # without the time: the same bytes
         return members
 
     def _named(self, i: int) -> Path:

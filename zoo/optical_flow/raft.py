@@ -1,6 +1,11 @@
 """RAFT: correlate all pixels of one picture with all of the next, then refine a flow by looking it up again and again.
 
-    zoo train raft-small --recipe mini
+    zoo train raft-small --recipe mini  # EPE 3.27 +- 0.19 px on collage-flow (seeds 0-2); 7.00 if nothing moves
+
+There OpenCV's DIS has 1.51 px (to the finest scale), Farneback 3.76 and each pair's own median flow 2.21: `mini` finds
+how the photograph moves and blurs the objects. Its goal, set before, was half of zero flow's error; the seeds reach
+0.44, 0.48 and 0.48. `smoke` shows that all runs, not that it learns: 6.29, 7.00 and 7.02 px. The large network has
+been scored with neither recipe.
 
 Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, arXiv 2003.12039 ("paper"
 below); "code" is the authors' release, github.com/princeton-vl/RAFT. The network is torchvision's.
@@ -8,7 +13,7 @@ below); "code" is the authors' release, github.com/princeton-vl/RAFT. The networ
 Differs from the paper: `paper` is the first of its two stages, FlyingChairs without FlyingThings3D after it; pictures
 change in light and contrast but not in hue; nothing is erased from them; the learning rate rises from 0, not from a
 25th of its peak. `smoke` and `mini` look at fewer correlation levels, because their pictures are too small for four,
-refine fewer times, and start from zero flow, to learn something within seconds.
+refine fewer times, and start from features without a common part (`centre`), to learn something within seconds.
 """
 
 from functools import partial

@@ -61,12 +61,13 @@ def test_the_first_pooling_leaves_time_alone() -> None:
 
 def test_it_sees_the_order_of_frames() -> None:
     torch.manual_seed(0)
-    network = C3D(8, size=(36, 36), crop=32, width=4, head=16, batch_norm=True).eval()
-    clips = torch.randint(0, 256, (2, 3, 16, 64, 64), dtype=torch.uint8)
+    # A fresh network whose normalisation has seen no data answers alike to everything: it normalises by these clips.
+    network = C3D(8, size=(36, 36), crop=32, width=4, head=16, batch_norm=True, dropout=0.0).train()
+    clips = torch.randint(0, 256, (4, 3, 16, 64, 64), dtype=torch.uint8)
     forward, backward = network.probabilities(clips), network.probabilities(clips.flip(2))
-    assert forward.shape == (2, 8)
-    torch.testing.assert_close(forward.sum(1), torch.ones(2))
-    assert not torch.allclose(forward, backward)
+    assert forward.shape == (4, 8)
+    torch.testing.assert_close(forward.sum(1), torch.ones(4))
+    assert (forward - backward).abs().max() > 1e-3
 
 
 def test_predicts_from_the_central_crop_of_the_shrunk_frame() -> None:

@@ -313,7 +313,6 @@ FAMILY = Family(
     batches=MaskRCNNBatches,
     benchmark=_benchmark,
     targets=(
-        *_published_scores("paper, table 2a", mask_AP=0.336),
         *_published_scores("Detectron2's model zoo, R50-FPN 1x", mask_AP=0.352, box_AP=0.386),
         *_published_scores("torchvision, MaskRCNN_ResNet50_FPN_Weights.COCO_V1", mask_AP=0.346, box_AP=0.379),
     ),

@@ -34,7 +34,8 @@ class Short:
         # What is not trained has 0 steps and stays so.
         self.recipe: Recipe = self.of.recipe("smoke", steps=min(STEPS, self.of.recipe("smoke").steps))
         needed = [need.split(".")[0] for need in self.recipe.needs]
-        self.inputs = Inputs(datasets=datasets, upstream={n: _upstream(n, datasets) for n in needed})
+        upstream = {n: _upstream(n, datasets) for n in needed}
+        self.inputs = Inputs(datasets=datasets, upstream=upstream, cache=datasets.parent / "cache")
 
     def train(self, folder: Path, **changes: object) -> tuple[Learner, list[dict[str, float]]]:
         losses: list[dict[str, float]] = []

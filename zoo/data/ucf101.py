@@ -18,6 +18,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
 from zoo.data.left_out import BadItems, kept
@@ -61,11 +62,11 @@ class Video:
         count = self._index.frames
         wanted = range(min(start, count - 1), min(start + length, count))
         first = max(key for key in self._index.keys if key <= wanted[0])
-        decoded = dict(self._decoded(first, stop=wanted[-1] + 1))
-        missing = [i for i in wanted if i not in decoded]
-        if missing:
-            raise ValueError(self._short(count, found=missing[0]))
-        frames = [decoded[i].to_ndarray(format="rgb24") for i in wanted]
+        to_rgb = VideoReformatter()  # one for all frames: setting it up takes longer than using it
+        decoded = self._decoded(first, stop=wanted[-1] + 1)
+        frames = [to_rgb.reformat(frame, format="rgb24").to_ndarray() for i, frame in decoded if i in wanted]
+        if len(frames) < len(wanted):
+            raise ValueError(self._short(count, found=wanted[len(frames)]))
         return np.stack(frames + [frames[-1]] * (length - len(frames)))
 
     def check(self) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cholesky, eigh, eigvalsh, qr
-from scipy.linalg.blas import dtrmm
+from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dsygst
 
 from zoo.evaluation.scoring import Metric, Units
 
@@ -149,8 +150,15 @@ def _centred(values: Float64, counts: npt.NDArray[np.int64] | None = None) -> tu
 
 def moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
     """Mean (d,) and covariance (d, d) of features (n, d), row i counted `counts[i]` times."""
-    mean, centred = _centred(np.asarray(features, dtype=np.float64), counts)
-    return mean, centred.T @ centred
+    values = np.asarray(features)
+    weights = np.ones(len(values)) if counts is None else counts.astype(np.float64)
+    portions = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
+    mean = sum(weights[rows] @ values[rows].astype(np.float64) for rows in portions) / weights.sum()
+    scatter = np.zeros((values.shape[1],) * 2, order="F")
+    for rows in portions:
+        centred = (values[rows] - mean) * np.sqrt(weights[rows, None])
+        scatter = dsyrk(1.0, centred.T, beta=1.0, c=scatter, lower=1, overwrite_c=1)  # the lower half alone
+    return mean, (scatter + np.tril(scatter, -1).T) / (weights.sum() - 1)
 
 
 def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, other: Float64) -> float:
@@ -164,9 +172,8 @@ def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, ot
 
 def distance_to(mean: Float64, factor: Float64, other_mean: Float64, other: Float64) -> float:
     """`frechet_distance` to a reference whose covariance is already factored: most of the work is done once."""
-    right = dtrmm(1.0, factor, other, side=1, lower=1)
-    product = dtrmm(1.0, factor, right, side=0, lower=1, trans_a=1, overwrite_b=1)  # L' S L
-    eigenvalues = eigvalsh(product)
+    product, _ = dsygst(other, factor, itype=2, lower=1)  # L' S L, half of it
+    eigenvalues = eigvalsh(product, lower=True)
     root_trace = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
     difference = mean - other_mean
     distance = difference @ difference + np.vdot(factor, factor) + np.trace(other) - 2.0 * root_trace

@@ -90,20 +90,24 @@ def test_dcgan_losses_are_cross_entropies() -> None:
     real, fake = torch.randn(2, 9, dtype=torch.float64)
     cross_entropy = functional.binary_cross_entropy(real.sigmoid(), torch.ones_like(real))
     cross_entropy += functional.binary_cross_entropy(fake.sigmoid(), torch.zeros_like(fake))
-    torch.testing.assert_close(dcgan.discriminator_loss(real, fake), cross_entropy)
+    learner = dcgan.FAMILY.learner(dcgan.FAMILY.recipe("smoke"), DIGITS)
+    torch.testing.assert_close(learner.discriminator_loss(real, fake), cross_entropy)
     undecided = torch.zeros(4)
-    assert dcgan.discriminator_loss(undecided, undecided).item() == pytest.approx(2 * math.log(2))
-    assert dcgan.generator_loss(undecided).item() == pytest.approx(math.log(2))
+    assert learner.discriminator_loss(undecided, undecided).item() == pytest.approx(2 * math.log(2))
+    assert learner.generator_loss(undecided).item() == pytest.approx(math.log(2))
 
 
 def test_lsgan_losses_by_hand() -> None:
     """Equation 9: real (2, 1) against 1 gives (1 + 0) / 2 / 2, fake (1, 3) against 0 gives (1 + 9) / 2 / 2."""
     real, fake = torch.tensor([2.0, 1.0]), torch.tensor([1.0, 3.0])
-    assert lsgan.discriminator_loss(real, fake, real_code=1.0, fake_code=0.0).item() == 0.25 + 2.5
-    assert lsgan.generator_loss(fake, wanted_code=1.0).item() == 1.0
-    # Equation 8, a = -1, b = 1, c = 0.
-    assert lsgan.discriminator_loss(real, fake, real_code=1.0, fake_code=-1.0).item() == 0.25 + 5.0
-    assert lsgan.generator_loss(fake, wanted_code=0.0).item() == 2.5
+    equation_9, equation_8 = (
+        lsgan.FAMILY.learner(lsgan.FAMILY.recipe("smoke", **codes), DIGITS)
+        for codes in ({}, {"fake_code": -1.0, "real_code": 1.0, "wanted_code": 0.0})
+    )
+    assert equation_9.discriminator_loss(real, fake).item() == 0.25 + 2.5
+    assert equation_9.generator_loss(fake).item() == 1.0
+    assert equation_8.discriminator_loss(real, fake).item() == 0.25 + 5.0
+    assert equation_8.generator_loss(fake).item() == 2.5
 
 
 @pytest.mark.parametrize("module", [dcgan, lsgan])

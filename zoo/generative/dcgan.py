@@ -13,31 +13,17 @@ from torch.nn import functional
 
 from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
-from zoo.layers.dcgan import Discriminator, Generator
+from zoo.layers.dcgan import DcganSizes
 from zoo.layers.pixels import signed
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
 
-class DcganRecipe(SamplerRecipe):
-    """Radford et al. 2016; numbers of figure 1 and section 4 unless said."""
+class DcganRecipe(DcganSizes, SamplerRecipe):
+    """Radford et al. 2016; numbers of figure 1 and section 4."""
 
-    first: int = Field(4, ge=1, description="side of the generator's first map (figure 1)")
-    width: int = Field(128, ge=1, description="channels of the last hidden map (figure 1)")
-    kernel: int = Field(5, ge=3, description="side of the convolutions (figure 1)")
-    latent: int = Field(100, ge=1, description="dimensions of z, uniform (figure 1)")
     learning_rate: float = Field(2e-4, gt=0, description="of Adam (section 4)")
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam (section 4)")
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """-E log D(x) - E log(1 - D(G(z))), from logits (Goodfellow et al. 2014, eq. 1)."""
-    return functional.softplus(-real).mean() + functional.softplus(fake).mean()
-
-
-def generator_loss(fake: Tensor) -> Tensor:
-    """-E log D(G(z)), from logits: the same aim with a gradient that does not vanish (Goodfellow et al., section 3)."""
-    return functional.softplus(-fake).mean()
 
 
 class DcganLearner(Learner):
@@ -45,30 +31,28 @@ class DcganLearner(Learner):
 
     def __init__(self, recipe: DcganRecipe, facts: Facts) -> None:
         super().__init__()
-        self.generator = Generator(
-            channels=facts.channels,
-            size=facts.height,
-            first=recipe.first,
-            width=recipe.width,
-            kernel=recipe.kernel,
-            latent=recipe.latent,
-        )
-        self.discriminator = Discriminator(
-            channels=facts.channels, size=facts.height, first=recipe.first, width=recipe.width, kernel=recipe.kernel
-        )
+        self.generator, self.discriminator = recipe.networks(facts)
         self.move_generator, self.move_discriminator = (
             Updater(network.parameters(), torch.optim.Adam, lr=recipe.learning_rate, betas=recipe.betas)
             for network in (self.generator, self.discriminator)
         )
 
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E log D(x) - E log(1 - D(G(z))), from logits (Goodfellow et al. 2014, eq. 1)."""
+        return functional.softplus(-real).mean() + functional.softplus(fake).mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """-E log D(G(z)), from logits: the same aim with a gradient that does not vanish (ibid., section 3)."""
+        return functional.softplus(-fake).mean()
+
     def step(self, batch: Batch) -> Scalars:
         real = signed(batch["image"])
         fake = self.generator(self.generator.noise(len(real)))
         # Apart, because batch normalisation would tell a mixed batch's halves by each other.
-        judged = discriminator_loss(self.discriminator(real), self.discriminator(fake.detach()))
+        judged = self.discriminator_loss(self.discriminator(real), self.discriminator(fake.detach()))
         self.move_discriminator(judged)
         self.discriminator.requires_grad_(False)
-        deceived = generator_loss(self.discriminator(fake))
+        deceived = self.generator_loss(self.discriminator(fake))
         self.move_generator(deceived)
         self.discriminator.requires_grad_(True)
         return {"discriminator": judged.detach(), "generator": deceived.detach()}

@@ -10,21 +10,17 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars
+from zoo.contracts import Batch, Facts, Family, Learner, Scalars
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
-from zoo.layers.dcgan import Discriminator, Generator
+from zoo.layers.dcgan import DcganSizes
 from zoo.layers.pixels import signed
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
 
-class WganRecipe(SamplerRecipe):
+class WganRecipe(DcganSizes, SamplerRecipe):
     """Arjovsky et al. 2017; numbers of algorithm 1, networks of DCGAN (section 4.1)."""
 
-    first: int = Field(4, ge=1, description="side of the generator's first map (DCGAN)")
-    width: int = Field(128, ge=1, description="channels of the last hidden map (DCGAN)")
-    kernel: int = Field(5, ge=3, description="side of the convolutions (DCGAN)")
-    latent: int = Field(100, ge=1, description="dimensions of z, uniform (DCGAN)")
     critic_steps: int = Field(5, ge=1, description="critic updates a generator update (algorithm 1)")
     clip: float = Field(0.01, gt=0, description="c: the critic's weights stay in [-c, c] (algorithm 1)")
     learning_rate: float = Field(5e-5, gt=0, description="of RMSProp (algorithm 1)")
@@ -36,17 +32,7 @@ class WganLearner(Learner):
     def __init__(self, recipe: WganRecipe, facts: Facts) -> None:
         super().__init__()
         self.recipe = recipe
-        self.generator = Generator(
-            channels=facts.channels,
-            size=facts.height,
-            first=recipe.first,
-            width=recipe.width,
-            kernel=recipe.kernel,
-            latent=recipe.latent,
-        )
-        self.critic = Discriminator(
-            channels=facts.channels, size=facts.height, first=recipe.first, width=recipe.width, kernel=recipe.kernel
-        )
+        self.generator, self.critic = recipe.networks(facts)
         self.critic.score.register_parameter("bias", None)  # a constant cancels in real - fake
         self.move_generator, self.move_critic = (
             Updater(network.parameters(), torch.optim.RMSprop, lr=recipe.learning_rate)
@@ -79,10 +65,6 @@ def clip_weights(network: nn.Module, limit: float) -> None:
     torch._foreach_clamp_max_(weights, limit)
 
 
-def _batches(recipe: WganRecipe, inputs: Inputs) -> PictureBatches:
-    return PictureBatches(recipe, inputs, portions=recipe.critic_steps)
-
-
 FAMILY = Family(
     name="wgan",
     paper="Arjovsky et al., Wasserstein generative adversarial networks, ICML 2017",
@@ -97,6 +79,6 @@ FAMILY = Family(
         "paper": WganRecipe(dataset="cifar10", steps=400_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=WganLearner,
-    batches=_batches,
+    batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
 )

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target
+from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
 from zoo.training import Updater
@@ -175,10 +175,6 @@ class WganGpLearner(Learner):
         return self.generator
 
 
-def _batches(recipe: WganGpRecipe, inputs: Inputs) -> PictureBatches:
-    return PictureBatches(recipe, inputs, portions=recipe.critic_steps)
-
-
 FAMILY = Family(
     name="wgan-gp",
     paper="Gulrajani et al., Improved training of Wasserstein GANs, NeurIPS 2017",
@@ -191,7 +187,7 @@ FAMILY = Family(
         "paper": WganGpRecipe(dataset="cifar10", steps=100_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=WganGpLearner,
-    batches=_batches,
+    batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
     targets=(
         Target(metric="IS", value=7.86, dataset="cifar10", source="table 3, unsupervised ResNet"),

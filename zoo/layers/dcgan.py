@@ -7,8 +7,10 @@ mirrors the generator. No pooling, batch normalisation everywhere but at the pic
 from itertools import pairwise
 
 import torch
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from zoo.contracts import Facts
 from zoo.layers.pixels import to_bytes
 
 INITIAL_DEVIATION = 0.02  # section 4
@@ -71,6 +73,21 @@ class Discriminator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.score(self.layers(pictures).flatten(1)).squeeze(1)
+
+
+class DcganSizes(BaseModel):
+    """What the recipes of both networks have in common; the paper's numbers (figure 1)."""
+
+    first: int = Field(4, ge=1, description="side of the generator's first map (DCGAN, figure 1)")
+    width: int = Field(128, ge=1, description="channels of the last hidden map (DCGAN, figure 1)")
+    kernel: int = Field(5, ge=3, description="side of the convolutions (DCGAN, figure 1)")
+    latent: int = Field(100, ge=1, description="dimensions of z, uniform (DCGAN, figure 1)")
+
+    def networks(self, facts: Facts) -> tuple[Generator, Discriminator]:
+        """Both of them, for pictures such as the facts describe."""
+        shared = {"channels": facts.channels, "size": facts.height}
+        shared |= {"first": self.first, "width": self.width, "kernel": self.kernel}
+        return Generator(**shared, latent=self.latent), Discriminator(**shared)
 
 
 def _widths(size: int, *, first: int, width: int) -> list[int]:

@@ -106,6 +106,14 @@ class Learner(nn.Module, ABC):
         return {}
 
 
+class Untrained(Learner):
+    """A learner whose weights all come from elsewhere, in `begin`; its recipes have 0 steps."""
+
+    def step(self, batch: Batch) -> Scalars:
+        size = len(next(iter(batch.values())))
+        raise ValueError(f"expected 0 steps, got a batch of {size}: nothing of {type(self).__name__} is trained.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Upstream:
     """A trained entry that another one is built on."""
@@ -113,6 +121,20 @@ class Upstream:
     entry: str
     predictor: Any
     digest: str  # SHA-256 of its weights file: part of the protocol of numbers made with it
+
+    def lend(self, load: Callable[[Mapping[str, Tensor]], object]) -> None:
+        """Hand its weights to a network's `load_state_dict`, or to what ends in one.
+
+        Raises:
+            ValueError: the network is another one.
+        """
+        try:
+            load(self.predictor.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"expected {self.entry} to have the network that this recipe describes, got another one. "
+                "Take the recipe of the same name as that entry's."
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

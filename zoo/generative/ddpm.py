@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target, Untrained
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
 from zoo.training import EMA, Updater
@@ -281,30 +281,15 @@ class DdpmLearner(Learner):
         return self.average.average
 
 
-class DdimLearner(Learner):
-    """Nothing is learned: the weights are a trained DDPM's."""
+class DdimLearner(Untrained):
+    """The weights are a trained DDPM's."""
 
     def __init__(self, recipe: DdimRecipe, facts: Facts) -> None:
         super().__init__()
         self.denoiser = Denoiser(recipe, facts).requires_grad_(False)
 
     def begin(self, inputs: Inputs) -> None:
-        """Take over the DDPM's weights.
-
-        Raises:
-            ValueError: its network is another one than the recipe describes.
-        """
-        upstream = inputs.upstream["ddpm"]
-        try:
-            self.denoiser.load_state_dict(upstream.predictor.state_dict())
-        except RuntimeError as error:
-            raise ValueError(
-                f"ddim: expected {upstream.entry} to have the network that this recipe describes, got another one. "
-                "Take the recipe of the same name as the DDPM's."
-            ) from error
-
-    def step(self, batch: Batch) -> Scalars:
-        raise ValueError(f"ddim: expected 0 steps, got a batch of {len(batch['image'])}. Train ddpm instead.")
+        inputs.upstream["ddpm"].lend(self.denoiser.load_state_dict)
 
     def predictor(self) -> nn.Module:
         return self.denoiser

@@ -22,6 +22,7 @@ photograph of a test object.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import cv2
@@ -33,9 +34,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.vgg import cfgs, make_layers
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Batch, Facts, Family, Inputs, Recipe, Target, Untrained
 from zoo.data.otb import open_otb
-from zoo.evaluation.tracking import TrackingBenchmark, Video
+from zoo.evaluation.tracking import Video, one_pass_evaluation
 from zoo.tasks import Box, Frame
 from zoo.tracking.siamfc import embedding
 from zoo.training import shuffled
@@ -289,7 +290,7 @@ class HCFTracker(nn.Module):
         return [features * self.fading / features.numel() ** 0.5 for features in on_grid]
 
 
-class HCFLearner(Learner):
+class HCFLearner(Untrained):
     """Nothing is learned before a track begins: the weights are VGG-19's, or those of an entry of the zoo."""
 
     def __init__(self, recipe: HCFRecipe, _facts: Facts) -> None:
@@ -309,18 +310,8 @@ class HCFLearner(Learner):
         """
         if self.recipe.weights:
             self.network.start_from(published_weights(inputs.datasets / self.recipe.weights), prefix="features.")
-            return
-        upstream = inputs.upstream["siamfc"]
-        try:
-            self.network.start_from(upstream.predictor.state_dict(), prefix="network.embedding.")
-        except RuntimeError as error:
-            raise ValueError(
-                f"hcf: expected {upstream.entry} to have the network that this recipe describes, got another one. "
-                "Take the recipe of the same name as SiamFC's."
-            ) from error
-
-    def step(self, batch: Batch) -> Scalars:
-        raise ValueError(f"hcf: expected 0 steps, got a batch of {len(batch['window'])}. Nothing of it is trained.")
+        else:
+            inputs.upstream["siamfc"].lend(partial(self.network.start_from, prefix="network.embedding."))
 
     def predictor(self) -> HCFTracker:
         recipe = self.recipe
@@ -360,11 +351,6 @@ def _batches(recipe: HCFRecipe, inputs: Inputs) -> Windows:
     return Windows(open_otb(inputs.dataset(recipe.dataset), "test"), recipe)
 
 
-def _benchmark(recipe: HCFRecipe, inputs: Inputs) -> TrackingBenchmark:
-    """One-pass evaluation on the test sequences of the scored dataset."""
-    return TrackingBenchmark(recipe.scored, open_otb(inputs.dataset(recipe.scored), "test"))
-
-
 def _on_siamfc(dataset: str, *, channels: tuple[int, int, int, int, int]) -> HCFRecipe:
     """On SiamFC at half the resolution: conv1, conv2 and conv5, which see 5, 15 and 43 pixels at strides 1, 2 and 4."""
     return HCFRecipe(
@@ -390,7 +376,7 @@ FAMILY = Family(
     },
     learner=HCFLearner,
     batches=_batches,
-    benchmark=_benchmark,
+    benchmark=one_pass_evaluation,
     targets=(
         Target(metric="success_auc", value=0.605, dataset="otb-2013", source="paper, one pass, 50 sequences"),
         Target(metric="precision_20px", value=0.891, dataset="otb-2013", source="paper, one pass, 50 sequences"),

@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.otb import open_otb
-from zoo.evaluation.tracking import TrackingBenchmark, Video
+from zoo.evaluation.tracking import Video, one_pass_evaluation
 from zoo.tasks import Box, Frame
 from zoo.training import Updater
 
@@ -337,11 +337,6 @@ def _batches(recipe: SiamFCRecipe, inputs: Inputs) -> Pairs:
     return Pairs(open_otb(inputs.dataset(recipe.dataset), "train"), recipe)
 
 
-def _benchmark(recipe: SiamFCRecipe, inputs: Inputs) -> TrackingBenchmark:
-    """One-pass evaluation on the test sequences of the scored dataset."""
-    return TrackingBenchmark(recipe.scored, open_otb(inputs.dataset(recipe.scored), "test"))
-
-
 def halved(recipe: SiamFCRecipe) -> SiamFCRecipe:
     """The same network on half the resolution: conv1 with half its support and stride, so that every later size is
     that of Table 1."""
@@ -390,7 +385,7 @@ FAMILY = Family(
     },
     learner=SiamFCLearner,
     batches=_batches,
-    benchmark=_benchmark,
+    benchmark=one_pass_evaluation,
     targets=(
         Target(metric="success_auc", value=0.608, dataset="otb-2013", source="paper, OTB-13, SiamFC-3s"),
         Target(metric="success_auc", value=0.589, dataset="otb-2013", source="siamfc-pytorch, trained on GOT-10k"),

@@ -209,14 +209,7 @@ def _trained(network: nn.Module, recipe: TwoStreamRecipe, inputs: Inputs) -> nn.
     Raises:
         ValueError: the entry has another network.
     """
-    upstream = inputs.upstream[_flow_family(recipe)]
-    try:
-        network.load_state_dict(upstream.predictor.state_dict())
-    except RuntimeError as error:
-        raise ValueError(
-            f"two-stream: expected {upstream.entry} to have flow_levels={recipe.flow_levels}, as this recipe says, got "
-            "another network. Change that number, or take the recipe of the same name as the flow's."
-        ) from error
+    inputs.upstream[_flow_family(recipe)].lend(network.load_state_dict)
     return network
 
 

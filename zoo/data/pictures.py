@@ -1,10 +1,14 @@
-"""Picture files as arrays; what cannot be read is an error that names the file."""
+"""Picture files and figures as arrays; what cannot be read is an error that names the file."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _REMEDY = "The file is damaged or not a picture: `zoo data verify` says whether it changed; else fetch it again."
 
@@ -32,6 +36,15 @@ def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:
                 "Colour-coded labels have to be turned into indices first."
             )
         return np.array(_decoded(picture, path))
+
+
+def rendered(figure: "Figure") -> UInt8[np.ndarray, "h w 3"]:
+    """A matplotlib figure in RGB."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second, for pictures alone
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
 def _open(path: Path) -> Image.Image:

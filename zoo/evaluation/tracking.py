@@ -8,14 +8,19 @@ an overlap of 1 exceeds every threshold but 1 itself.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Float64, UInt8
 
+from zoo.data.otb import open_otb
+from zoo.data.pictures import rendered
 from zoo.evaluation.scoring import Metric, Units
+
+if TYPE_CHECKING:
+    from zoo.contracts import Inputs, Recipe
 
 Picture = npt.NDArray[np.uint8]
 
@@ -171,14 +176,18 @@ class TrackingBenchmark:
         return Units(rows)
 
 
+def one_pass_evaluation(recipe: "Recipe", inputs: "Inputs") -> TrackingBenchmark:
+    """On the test sequences of the dataset that the recipe is scored on."""
+    return TrackingBenchmark(recipe.scored, open_otb(inputs.dataset(recipe.scored), "test"))
+
+
 def _ragged(columns: Sequence[Float64[np.ndarray, " _"]]) -> npt.NDArray[np.object_]:
     return np.fromiter(columns, dtype=object, count=len(columns))
 
 
 def _curves(units: Mapping[str, Units]) -> Picture:
     """Success plot and precision plot, one line per method, as in CVPR 2013, figure 4."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second, for pictures alone
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # half a second, for pictures alone
 
     figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
     success, precision = figure.subplots(1, 2)
@@ -194,9 +203,7 @@ def _curves(units: Mapping[str, Units]) -> Picture:
     for axes in (success, precision):
         axes.legend()
         axes.grid(alpha=0.3)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+    return rendered(figure)
 
 
 def _shots(video: Video, seen: Pass) -> Picture:

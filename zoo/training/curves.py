@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.contracts import Picture
+from zoo.data.pictures import rendered
 from zoo.durable import write_atomically
 
 PANELS_A_ROW = 3
@@ -46,9 +47,15 @@ def _step_of(line: bytes) -> float:
         return math.inf
 
 
+def _most(values: list[float]) -> tuple[float, float]:
+    """A range that holds all but the few values that would press the others flat."""
+    low, high = np.percentile(values, (1, 99))
+    margin = 0.1 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
 def _panels(curves: Mapping[str, tuple[list[float], list[float]]]) -> Picture | None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second, for a picture alone
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # half a second, for a picture alone
 
     if not curves:
         return None
@@ -58,10 +65,9 @@ def _panels(curves: Mapping[str, tuple[list[float], list[float]]]) -> Picture | 
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for (name, (steps, values)), axes in zip(curves.items(), panels, strict=False):
         axes.plot(steps, values, linewidth=1)
+        axes.set_ylim(_most(values))
         axes.set(title=name, xlabel="step")
         axes.grid(alpha=0.3)
     for axes in panels:  # those that are left over
         axes.set_axis_off()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+    return rendered(figure)

@@ -34,6 +34,7 @@ class Ingredients(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    family: str  # several may share a file, and their recipes all numbers
     recipe: dict[str, Any]
     data: dict[str, str]  # dataset -> digest, of those trained on and scored on
     source: dict[str, str]  # module of the family's import closure -> digest of its code
@@ -70,6 +71,7 @@ class Description(BaseModel):
 def ingredients(family: str, recipe: dict[str, Any], *, data: dict[str, str], upstream: dict[str, str]) -> Ingredients:
     """Everything that decides the training of a family under a recipe."""
     return Ingredients(
+        family=family,
         recipe=recipe,
         data=data,
         source={module: code_digest(file) for module, file in closure(listing(family).module).items()},

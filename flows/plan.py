@@ -11,6 +11,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from flows.fingerprint import Description, Ingredients, describe, ingredients
 from flows.lineups import Slot
 from flows.versions import digest
@@ -225,8 +227,11 @@ def _what_changed(settings: Settings, entry: str, made: Ingredients, versions: S
     job = run_folder(settings, entry, latest.fingerprint) / "job.json"
     if not job.is_file():
         return f"fingerprint differs from that of version {latest.number}, whose run folder is not on this machine"
-    changes = made.changes(Ingredients.model_validate(json.loads(job.read_text())["ingredients"]))
-    return f"since version {latest.number}: {', '.join(changes)}"
+    try:
+        before = Ingredients.model_validate(json.loads(job.read_text())["ingredients"])
+    except ValidationError:
+        return f"version {latest.number} was made by a nightzoo that counted other ingredients"
+    return f"since version {latest.number}: {', '.join(made.changes(before))}"
 
 
 def _forced(decision: Decision) -> Decision:

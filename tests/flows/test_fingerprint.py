@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.fingerprint import Ingredients, closure, code_digest
+from flows.fingerprint import Ingredients, closure, code_digest, ingredients
 
 FAMILY = """
 '''A docstring.'''
@@ -43,8 +43,16 @@ def test_code_digest_sees_code_and_nothing_else(tmp_path: Path, old: str, new: s
 
 
 def test_changes_are_told_by_kind() -> None:
-    old = Ingredients(recipe={"steps": 1}, data={"d": "1"}, source={"m": "1"}, upstream={}, torch="2.8", python="3.11")
+    old = Ingredients(
+        family="f", recipe={"steps": 1}, data={"d": "1"}, source={"m": "1"}, upstream={}, torch="2.8", python="3.11"
+    )
     new = old.model_copy(update={"recipe": {"steps": 2}, "source": {"m": "2"}, "torch": "2.9"})
     assert new.changes(old) == ["recipe steps 1 -> 2", "code of m changed", "torch 2.8 -> 2.9"]
     assert new.fingerprint != old.fingerprint
     assert old.changes(old) == []
+
+
+def test_two_families_of_one_file_are_two_runs_even_with_the_same_numbers() -> None:
+    made = [ingredients(family, {"steps": 1}, data={}, upstream={}) for family in ("fcn32s", "fcn16s", "fcn8s")]
+    assert made[0].source == made[1].source == made[2].source
+    assert len({each.fingerprint for each in made}) == 3

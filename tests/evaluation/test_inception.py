@@ -108,7 +108,7 @@ def test_streamed_scores_are_those_of_all_features(
     monkeypatch.setattr(inception_sampling, "AT_ONCE", 3)
     images = torch.from_numpy(open_mnist(datasets / "digits", "train")[0][:40, None])
     benchmark = InceptionSamplingBenchmark(
-        "digits", Inputs(datasets=datasets), draws=20, network=network, cache=tmp_path
+        "digits", Inputs(datasets=datasets, cache=tmp_path), draws=20, network=network
     )
     benchmark.images = images[20:]
     assert benchmark.protocol == f"digits-train/inception@1:{network.digest[:8]}-n20"
@@ -119,8 +119,11 @@ def test_streamed_scores_are_those_of_all_features(
     assert scores["FID"] == pytest.approx(distance_between(features[:20], features[20:]), rel=1e-4)
     assert {name: len(column) for name, column in units.rows.items()} == {"fid": 10, "log_is": 10, "kid": 10}
 
-    (kept,) = tmp_path.iterdir()
+    (kept,) = (tmp_path / "inception").iterdir()
     again = benchmark.reference()
+    benchmark.cache = None  # measured every time
+    np.testing.assert_array_equal(benchmark.reference()["factor"], again["factor"])
+    benchmark.cache = tmp_path
     bytes_kept = kept.read_bytes()
     kept.write_bytes(bytes_kept[:-1] + bytes([bytes_kept[-1] ^ 1]))  # damaged: measured again
     np.testing.assert_array_equal(benchmark.reference()["factor"], again["factor"])

@@ -4,9 +4,7 @@ The reference's statistics are computed once and kept by the content they were m
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,7 +40,6 @@ class InceptionSamplingBenchmark:
         dataset: name of a data set of pictures.
         draws: how many samples are scored, a multiple of ten.
         network: by default the one whose weights are the data set `inception-fid`.
-        cache: folder of kept reference statistics; by default the user's cache folder.
     """
 
     def __init__(
@@ -52,7 +49,6 @@ class InceptionSamplingBenchmark:
         *,
         draws: int = 50_000,
         network: FIDInception | None = None,
-        cache: Path | None = None,
     ) -> None:
         if draws % SPLITS or draws < 2 * SPLITS:
             raise ValueError(f"{dataset}: expected a number of draws that {SPLITS} divides, got {draws}")
@@ -61,7 +57,7 @@ class InceptionSamplingBenchmark:
         self.scoring = InceptionQuality()
         self.protocol = f"{dataset}-train/{self.scoring.id}:{self.network.digest[:8]}-n{draws}"
         self.draws = draws
-        self.cache = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "nightzoo"
+        self.cache = inputs.cache
         self.images = torch.from_numpy(open_labelled(inputs.dataset(dataset), "train").images)
 
     def evaluate(self, predictor: Sampler) -> Units:
@@ -97,15 +93,17 @@ class InceptionSamplingBenchmark:
 
         Kept in a file named by the pictures and the weights they were made from; a damaged one is made again.
         """
+        if self.cache is None:
+            return self._measured()
         content = hashlib.sha256(f"{tuple(self.images.shape)} {self.network.digest}".encode())
         content.update(self.images.numpy().tobytes())
-        path = self.cache / f"reference-{content.hexdigest()}"
+        path = self.cache / "inception" / content.hexdigest()
         kept = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(kept[32:]).digest() != kept[:32]:
             measured = {name: np.ascontiguousarray(value) for name, value in self._measured().items()}
             statistics = save(measured)  # which would write a transposed array as it lies in memory
             kept = hashlib.sha256(statistics).digest() + statistics
-            self.cache.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, kept)
         return load(kept[32:])
 

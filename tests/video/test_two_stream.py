@@ -77,9 +77,13 @@ def test_the_spatial_stream_has_learned_what_was_published(inputs: Inputs, tmp_p
 
 
 def test_refuses_another_flow_network(inputs: Inputs) -> None:
-    with pytest.raises(ValueError, match=r"expected raft-small.collage-flow to have flow_levels=3"):
+    with pytest.raises(
+        ValueError, match=r"expected raft-small.collage-flow to have the network that this recipe describes"
+    ):
         TwoStreamBatches(SMOKE.but(flow_levels=3), inputs)
-    with pytest.raises(ValueError, match=r"expected raft-small.collage-flow to have flow_levels=3"):
+    with pytest.raises(
+        ValueError, match=r"expected raft-small.collage-flow to have the network that this recipe describes"
+    ):
         TwoStreamLearner(SMOKE.but(flow_levels=3), EIGHT).begin(inputs)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 
+from zoo.data.pictures import captioned
 from zoo.data.ucf101 import Video, open_ucf101
 from zoo.evaluation.scoring import Metric, Units
 
@@ -98,7 +99,7 @@ class ActionBenchmark:
         shots = [frames[i] for i in np.linspace(0, len(frames) - 1, SHOTS).round().astype(int)]
         size = (round(shots[0].shape[1] * SHOT_HEIGHT / shots[0].shape[0]), SHOT_HEIGHT)
         strip = np.hstack([cv2.resize(shot, size, interpolation=cv2.INTER_AREA) for shot in shots])
-        return np.vstack([strip, _caption(f"is {self.test.classes[video.label]}", strip), _caption(named, strip)])
+        return captioned(strip, f"is {self.test.classes[video.label]}", f"named {named}")
 
 
 def video_scores(predictor: "ActionRecogniser", video: Video) -> Float32[np.ndarray, "classes"]:
@@ -133,9 +134,3 @@ class _Always:
         import torch
 
         return torch.nn.functional.one_hot(torch.full((len(clips),), self.label), self.classes).float()
-
-
-def _caption(text: str, above: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_ w 3"]:
-    """A line of text on white, as wide as a picture."""
-    line = np.full((20, above.shape[1], 3), 255, np.uint8)
-    return np.asarray(cv2.putText(line, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA))

@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image, ImageDraw
 
 from zoo.data.flow import FlowPair, open_flow
+from zoo.data.pictures import captioned
 from zoo.evaluation.scoring import Metric, Units
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from zoo.tasks import FlowEstimator
 
 WITHIN = (1, 3, 5)  # pixels
-PICTURES = 4
+PICTURES, SHOWN_HEIGHT = 4, 200  # pictures: pairs, and the height that smaller ones are enlarged up to
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,17 @@ def _estimated(predictor: "FlowEstimator", pair: FlowPair) -> Float32[np.ndarray
 
 
 def _panel(pair: FlowPair, predictor: "FlowEstimator") -> "Picture":
-    """Unknown flow is black; the legend's rim is the longest flow of the two."""
+    """Unknown flow is black; the legend's rim is the longest flow of the two. Small pictures are enlarged."""
     flows = (pair.flow, _estimated(predictor, pair))
+    row = end_point_errors(flows[1], pair, name="")
+    epe = row["error"] / max(row["pixels"], 1)
     longest = max(float(np.hypot(*flow.T).max()) for flow in flows)
     truth, estimate = (flow_colours(flow, longest=longest) for flow in flows)
     truth[~pair.valid] = 0
-    legend = _legend(truth.shape[0], longest)
-    return np.concatenate([pair.first, pair.second, truth, estimate, legend], axis=1)
+    zoom = max(1, SHOWN_HEIGHT // truth.shape[0])
+    named = {"first": pair.first, "second": pair.second, "true flow": truth, f"estimated, EPE {epe:.2f} px": estimate}
+    panels = [captioned(picture.repeat(zoom, 0).repeat(zoom, 1), text) for text, picture in named.items()]
+    return np.concatenate([*panels, _legend(panels[0].shape[0], longest)], axis=1)
 
 
 def flow_colours(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> UInt8[np.ndarray, "h w 3"]:

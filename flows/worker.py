@@ -28,7 +28,7 @@ from flows.locks import held
 from registry.cards import card
 from zoo.artifact import Identity, Record, Score, load, seal, sha256_of
 from zoo.catalogue import family, listing
-from zoo.contracts import Benchmark, Family, Inputs, Recipe, Upstream
+from zoo.contracts import Benchmark, Family, Inputs, Picture, Recipe, Upstream
 from zoo.durable import sync_folder
 from zoo.evaluation.scoring import Units
 from zoo.training import Curves, Progress, Trained, train
@@ -80,9 +80,8 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     (building / "pictures").mkdir()
     say(Event(kind="evaluating", text=benchmark.protocol))
     record = _evaluate(job, trained, benchmark, recipe, building)
-    curves = Curves(folder / "curves.jsonl").drawn()
-    if curves is not None:
-        Image.fromarray(curves).save(building / "pictures" / "training.png")
+    for name, picture in _pictures(benchmark, trained, folder / "curves.jsonl").items():
+        Image.fromarray(picture).save(building / "pictures" / f"{name}.png")
     say(Event(kind="sealing"))
     identity = Identity(
         family=job.family,
@@ -157,10 +156,18 @@ def _evaluate(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, 
     )
     units.write(building / "evaluation" / "units.parquet")
     floor.write(building / "evaluation" / "floor.parquet")
-    pictures = {**benchmark.pictures(predictor), **trained.learner.pictures()}
-    for name, picture in pictures.items():
-        Image.fromarray(picture).save(building / "pictures" / f"{name}.png")
     return record
+
+
+def _pictures(benchmark: Benchmark, trained: Trained, curves: Path) -> dict[str, Picture]:
+    """What a person would look at, by name."""
+    learner, training = trained.learner, Curves(curves).drawn()
+    found: dict[str, Picture] = {} if training is None else {"training": training}
+    for name, picture in [*benchmark.pictures(learner.predictor().eval()).items(), *learner.pictures().items()]:
+        if name in found:
+            raise ValueError(f"two pictures are called {name!r}, and one would hide the other: rename it in the code.")
+        found[name] = picture
+    return found
 
 
 def _score(benchmark: Benchmark, units: Units, name: str) -> Score:

@@ -20,6 +20,8 @@ def test_second_night_skips_with_proof_and_one_number_retrains_one_entry(place: 
     assert [first[entry]["done"] for entry in (CLASSIFIER, GAN)] == ["trained", "trained"]
     assert first[CLASSIFIER]["value"] > 5 * first[CLASSIFIER]["floor"]
     assert champion(place.settings, CLASSIFIER) is not None
+    (pictures,) = (place.settings.runs / GAN).glob("*/model/pictures")
+    assert {path.stem for path in pictures.iterdir()} == {"samples", "floor", "real", "training"}
 
     before = os.times()
     second = place.night()

@@ -86,7 +86,7 @@ class InceptionSamplingBenchmark:
 
     def pictures(self, predictor: Sampler) -> Mapping[str, Picture]:
         """Draws and training pictures."""
-        return {"samples": grid(predictor.sample(100, seed=0)), "training": grid(self.images[:100])}
+        return {"samples": grid(predictor.sample(100, seed=0)), "real": grid(self.images[:100])}
 
     def reference(self) -> dict[str, Float64]:
         """Mean (d,) and factored covariance (d, d) of the split's features, and features of pictures spread over it.

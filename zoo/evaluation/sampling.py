@@ -53,7 +53,7 @@ class SamplingBenchmark:
         return {
             "samples": grid(predictor.sample(100, seed=0)),
             "floor": grid(self.floor()[1].sample(100, seed=0)),
-            "training": grid(self.reference[:100]),
+            "real": grid(self.reference[:100]),
         }
 
 

@@ -3,6 +3,8 @@
     zoo train ddpm --recipe mini        as many steps as it was trained on, eta 1: Ho et al.'s ancestral sampling
     zoo train ddim --recipe mini        the same weights, few steps, eta 0: Song et al.'s implicit sampling
 
+On digits FID 6.3 +- 1.1 and, from the same three networks in 10 of their 50 steps, 13.9 +- 0.7; a Gaussian 54.1.
+
 Differs from the papers: the variance of a reverse step is beta~ (Ho et al., section 3.2, found beta alike); DDIM takes
 steps spread evenly over the trained ones, ends included (Song et al. square them on CIFAR-10); the predicted picture
 is clipped to -1 ... 1, as Ho et al.'s code does and Song et al.'s does not. `smoke` and `mini` are narrow and shallow,

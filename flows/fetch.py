@@ -32,7 +32,7 @@ def fetch(
     files = [download(file, folder / "files", report) for file in source.files]
     shutil.rmtree(folder / "unpacked", ignore_errors=True)  # of a fetch that was stopped half way
     for path in files:
-        unpack(path, folder / "unpacked")
+        unpack(path, folder / "unpacked", root=source.root)
     words = versions.add(name, folder / "unpacked" / source.root, settings, skip_bad=skip_bad)
     shutil.rmtree(folder)
     return words

@@ -83,8 +83,11 @@ def _verify(file: File, part: Path) -> None:
         )
 
 
-def unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip or tar archive into a folder, or copy a file of another kind there.
+def unpack(path: Path, folder: Path, *, root: str = ".") -> None:
+    """Unpack a zip or tar archive into a folder, or copy a file of another kind to where the data set lies there.
+
+    Args:
+        root: of the data set within the folder.
 
     Raises:
         ValueError: the archive is damaged, of a kind that Python cannot read, or holds a path outside of the folder.
@@ -92,8 +95,8 @@ def unpack(path: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".rar":
         raise ValueError(
-            f"{path}: Python cannot unpack RAR. Unpack it there with `unrar x` or `bsdtar -xf`, then run "
-            f"`zoo data add NAME {path.parent}`."
+            f"{path}: Python cannot unpack RAR. Unpack it to where the rest lies, by `unrar x {path} {folder}/` or "
+            f"`bsdtar -xf {path} -C {folder}`, then run `zoo data add NAME {folder / root}`."
         )
     try:
         if path.suffix == ".zip":
@@ -102,7 +105,8 @@ def unpack(path: Path, folder: Path) -> None:
             with tarfile.open(path) as archive:
                 archive.extractall(folder, filter="data")  # refuses paths and links that lead outside
         else:
-            shutil.copyfile(path, folder / path.name)
+            (folder / root).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / root / path.name)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise ValueError(f"{path}: cannot be unpacked: {error}. Delete it and fetch again.") from error
 

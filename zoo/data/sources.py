@@ -28,7 +28,7 @@ class Source:
     page: str
     licence: str
     files: tuple[File, ...]
-    root: str = "."  # folder of the data set within what the archives unpack to
+    root: str = "."  # folder of the data set within what the archives unpack to; a plain file goes there
 
 
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
@@ -146,6 +146,7 @@ SOURCES: dict[str, Source] = {
                 url="https://lmb.informatik.uni-freiburg.de/resources/datasets/FlyingChairs/FlyingChairs_train_val.txt"
             ),
         ),
+        root="FlyingChairs_release",
     ),
     "middlebury": Source(
         title="Middlebury optical flow, colour pairs with truth",

@@ -126,10 +126,10 @@ def distance_between(
     With fewer rows than dimensions no covariance is needed: where S1 = A'A and S2 = B'B for the centred, scaled
     features A and B, tr (S1 S2)^(1/2) is the nuclear norm of AB', a matrix no larger than the smaller set.
     """
-    a, b = np.asarray(features, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    a, b = np.asarray(features), np.asarray(reference)
     if min(len(a), len(b)) >= a.shape[1]:
-        return frechet_distance(*moments(a, counts), *moments(b))
-    (mean, a), (other_mean, b) = _centred(a, counts), _centred(b)
+        return frechet_distance(*_half_moments(a, counts), *_half_moments(b))
+    (mean, a), (other_mean, b) = _centred(a.astype(np.float64), counts), _centred(b.astype(np.float64))
     few, many = sorted((a, b), key=len)
     gram = np.zeros((len(few), len(few)))
     for start in range(0, len(many), ROWS_AT_ONCE):
@@ -150,22 +150,31 @@ def _centred(values: Float64, counts: npt.NDArray[np.int64] | None = None) -> tu
 
 def moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
     """Mean (d,) and covariance (d, d) of features (n, d), row i counted `counts[i]` times."""
+    mean, half = _half_moments(features, counts)
+    return mean, half + np.tril(half, -1).T
+
+
+def _half_moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
+    """The same, the covariance's upper half left zero: nothing below reads it."""
     values = np.asarray(features)
-    weights = np.ones(len(values)) if counts is None else counts.astype(np.float64)
-    portions = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(values), ROWS_AT_ONCE)]
-    mean = sum(weights[rows] @ values[rows].astype(np.float64) for rows in portions) / weights.sum()
-    scatter = np.zeros((values.shape[1],) * 2, order="F")
-    for rows in portions:
-        centred = (values[rows] - mean) * np.sqrt(weights[rows, None])
-        scatter = dsyrk(1.0, centred.T, beta=1.0, c=scatter, lower=1, overwrite_c=1)  # the lower half alone
-    return mean, (scatter + np.tril(scatter, -1).T) / (weights.sum() - 1)
+    total = len(values) if counts is None else counts.sum()
+    mean = values.mean(axis=0, dtype=np.float64) if counts is None else counts @ values.astype(np.float64) / total
+    half = np.zeros((values.shape[1],) * 2, order="F")
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        centred = values[rows] - mean
+        if counts is not None:
+            centred *= np.sqrt(counts[rows, None])
+        half = dsyrk(1 / (total - 1), centred.T, beta=1.0, c=half, lower=1, overwrite_c=1)
+    return mean, half
 
 
 def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, other: Float64) -> float:
     """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), squared distance of two Gaussians, at least 0.
 
     The eigenvalues of S1 S2 are those of L' S2 L with S1 = L L', a symmetric matrix: one factorisation and one
-    `eigvalsh` in float64 instead of the square root of a product that is not symmetric.
+    `eigvalsh` in float64 instead of the square root of a product that is not symmetric. Of each covariance the lower
+    half is read.
     """
     return distance_to(mean, factor_of(covariance), other_mean, other)
 
@@ -173,7 +182,7 @@ def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, ot
 def distance_to(mean: Float64, factor: Float64, other_mean: Float64, other: Float64) -> float:
     """`frechet_distance` to a reference whose covariance is already factored: most of the work is done once."""
     product, _ = dsygst(other, factor, itype=2, lower=1)  # L' S L, half of it
-    eigenvalues = eigvalsh(product, lower=True)
+    eigenvalues = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False)
     root_trace = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
     difference = mean - other_mean
     distance = difference @ difference + np.vdot(factor, factor) + np.trace(other) - 2.0 * root_trace

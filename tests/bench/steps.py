@@ -15,6 +15,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from zoo.catalogue import family
@@ -73,7 +74,7 @@ def siamfc(learner: Learner, recipe: Recipe) -> Step:
 
 
 def c3d(learner: Learner, recipe: Recipe) -> Step:
-    """Tran et al. 2015: cross entropy under SGD."""
+    """Tran et al. 2015: cross entropy under SGD; the recipe's bound on the gradient is ours."""
     network = learner.network
     optimizer = torch.optim.SGD(
         network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
@@ -83,6 +84,7 @@ def c3d(learner: Learner, recipe: Recipe) -> Step:
         loss = functional.cross_entropy(network(batch["clip"]), batch["label"])
         optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimizer.step()
         return loss.item()
 

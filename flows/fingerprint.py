@@ -193,7 +193,7 @@ def _differences(form: str, old: dict[str, Any], new: dict[str, Any]) -> Iterato
 
 
 def _ask(families: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "zoo.describe", *families]
+    command = [sys.executable, "-P", "-m", "zoo.describe", *families]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:

@@ -69,7 +69,7 @@ def _temporary(home: Path, output: IO[bytes]) -> Iterator[str]:
         }
         environment.pop("PREFECT_API_URL", None)
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.server", str(listening.fileno())],
+            [sys.executable, "-P", "-m", "flows.server", str(listening.fileno())],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

@@ -53,7 +53,7 @@ class Workers:
             raise ValueError(failure.message if failure else log)
 
     def _watch(self, entry: str, folder: Path, arguments: tuple[str, ...], slot: Slot) -> int:
-        command = [sys.executable, "-m", "flows.worker", str(folder), *arguments]
+        command = [sys.executable, "-P", "-m", "flows.worker", str(folder), *arguments]
         environment = os.environ | ONE_THREAD | slot
         with (
             (folder / "worker.log").open("wb") as log,

@@ -58,7 +58,7 @@ class Place:
 
     def begin(self, **options: Any) -> subprocess.Popen[str]:
         """Start a night on the digits: the classifier, and the GAN that is scored in its features."""
-        command = [sys.executable, "-c", NIGHT, json.dumps(options)]
+        command = [sys.executable, "-P", "-c", NIGHT, json.dumps(options)]
         return subprocess.Popen(
             command, cwd=self.project, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -111,6 +111,9 @@ def bare(tmp_path: Path, template: Path) -> Place:
     """A project with data and an empty registry, and no Prefect server."""
     project = tmp_path / "project"
     shutil.copytree(template, project, symlinks=True)
+    for package in PACKAGES:  # what lies where a night is started is not what the night is
+        (project / package).mkdir()
+        (project / package / "__init__.py").write_text("raise SystemExit('code of the working directory was run')\n")
     return Place(project)
 
 

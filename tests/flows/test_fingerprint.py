@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.fingerprint import Ingredients, closure, code_digest, ingredients
+from flows.fingerprint import Ingredients, closure, code_digest, describe, ingredients
 
 FAMILY = """
 '''A docstring.'''
@@ -50,6 +50,15 @@ def test_changes_are_told_by_kind() -> None:
     assert new.changes(old) == ["recipe steps 1 -> 2", "code of m changed", "torch 2.8 -> 2.9"]
     assert new.fingerprint != old.fingerprint
     assert old.changes(old) == []
+
+
+def test_families_are_described_as_installed_whatever_the_working_directory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "__init__.py").write_text("raise SystemExit('code of the working directory was run')\n")
+    monkeypatch.chdir(tmp_path)
+    assert "smoke" in describe(["digit-classifier"], memo=tmp_path / "memo")["digit-classifier"].recipes
 
 
 def test_two_families_of_one_file_are_two_runs_even_with_the_same_numbers() -> None:

@@ -4,9 +4,9 @@
 
 There OpenCV's DIS has 1.51 px (to the finest scale), Farneback 3.76 and each pair's own median flow 2.21: `mini` finds
 how the photograph moves and blurs the objects. Its goal, set before, was half of zero flow's error; the seeds reach
-0.44, 0.48 and 0.48. `raft`'s `mini`, whose goal was a tenth below zero flow, has 5.65 +- 0.31 px: a step of the large
-network costs four times as much, and it gets fewer. `smoke` of the small one has 4.13, 4.71 and 6.54 px: some seeds
-begin to learn late. That of the large one shows that all runs, not that it learns.
+0.44, 0.48 and 0.48. `raft`'s `mini`, whose goal was a tenth below zero flow, has 5.65 +- 0.31 px: a pair costs the
+large network three and a half times as much, and it sees a quarter as many. `smoke` of the small one has 4.13, 4.71 and
+6.54 px: some seeds begin to learn late. That of the large one shows that all runs, not that it learns.
 
 Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, arXiv 2003.12039 ("paper"
 below); "code" is the authors' release, github.com/princeton-vl/RAFT. The network is torchvision's.

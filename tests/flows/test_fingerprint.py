@@ -1,10 +1,14 @@
 """What changes the identity of a run, and what does not."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from flows.fingerprint import Ingredients, closure, code_digest, describe, ingredients
+from flows.plan import _what_changed, run_folder
+from registry.settings import Settings
 
 FAMILY = """
 '''A docstring.'''
@@ -50,6 +54,20 @@ def test_changes_are_told_by_kind() -> None:
     assert new.changes(old) == ["recipe steps 1 -> 2", "code of m changed", "torch 2.8 -> 2.9"]
     assert new.fingerprint != old.fingerprint
     assert old.changes(old) == []
+
+
+def test_what_changed_since_a_nightzoo_that_counted_other_ingredients(tmp_path: Path) -> None:
+    here = Settings(tmp_path, tmp_path / ".zoo", "")
+    made = ingredients("fcn8s", {"steps": 2}, data={}, upstream={})
+    before = made.model_copy(update={"recipe": {"steps": 1}}).model_dump()
+    job = run_folder(here, "fcn8s.x", "a" * 64) / "job.json"
+    job.parent.mkdir(parents=True)
+    latest = SimpleNamespace(number=3, fingerprint="a" * 64)
+    job.write_text(json.dumps({"ingredients": before}))
+    assert _what_changed(here, "fcn8s.x", made, [latest]) == "since version 3: recipe steps 1 -> 2"
+    del before["family"]
+    job.write_text(json.dumps({"ingredients": before}))
+    assert "version 3 was made by a nightzoo" in _what_changed(here, "fcn8s.x", made, [latest])
 
 
 def test_families_are_described_as_installed_whatever_the_working_directory_holds(

@@ -18,8 +18,8 @@ from registry.pull import pull
 from registry.settings import Settings
 from zoo.artifact import Record, read_identity, read_record
 from zoo.catalogue import family as named
-from zoo.evaluation.scoring import Units
-from zoo.evaluation.scorings import scoring
+from zoo.scoring.protocols import scoring
+from zoo.scoring.units import Units
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from zoo.artifact import Identity, Record, Score, load, seal, sha256_of
 from zoo.catalogue import family, listing
 from zoo.contracts import Benchmark, Family, Inputs, Picture, Recipe, Upstream
 from zoo.durable import sync_folder
-from zoo.evaluation.scoring import Units
+from zoo.scoring.units import Units
 from zoo.training import Curves, Progress, Trained, train
 
 PATIENCE = 30.0  # seconds for a worker whose night was killed to notice it

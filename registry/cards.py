@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from zoo.artifact import Identity, Record
-from zoo.evaluation.scoring import Metric
+from zoo.scoring.metrics import Metric
 
 
 def card(

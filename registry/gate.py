@@ -26,8 +26,9 @@ from threadpoolctl import threadpool_limits
 from registry.glance import CHAMPION, PROMOTED, VERDICT, Version, champion, ready_versions
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, sha256_of
-from zoo.evaluation.scoring import Scoring, Units
-from zoo.evaluation.scorings import scoring
+from zoo.scoring.metrics import Scoring
+from zoo.scoring.protocols import scoring
+from zoo.scoring.units import Units
 
 ALPHA = 0.05  # chance that a champion is ever deposed by one no better, over its whole reign
 RESAMPLES = 500  # a standard error is known to about 3 % then, 1 / sqrt(2 B): Efron and Tibshirani, section 6.4

@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 
 from registry.settings import Settings
 from zoo.artifact import Record
-from zoo.evaluation.scoring import Metric
+from zoo.scoring.metrics import Metric
 
 READY = "ready"
 VERDICT = "verdict"

@@ -11,8 +11,8 @@ from itertools import groupby
 from registry.glance import Version, ready_versions
 from registry.published import Comparison, compare
 from registry.settings import Settings
-from zoo.evaluation.scoring import Metric
 from zoo.published import Target
+from zoo.scoring.metrics import Metric
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,8 @@ from registry.glance import READY, Version, all_versions, answers
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, Identity, Record, read_identity, read_record, verify
 from zoo.durable import sync_folder
-from zoo.evaluation.scoring import Scoring
-from zoo.evaluation.scorings import scoring
+from zoo.scoring.metrics import Scoring
+from zoo.scoring.protocols import scoring
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from zoo.evaluation.scoring import Scoring, Units
 from zoo.published import Target as Target
+from zoo.scoring.metrics import Scoring
+from zoo.scoring.units import Units
 
 Batch = Mapping[str, Tensor]
 """What one step consumes, by name; the first axis of every tensor is the example."""

@@ -9,8 +9,8 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from zoo.contracts import Inputs
 from zoo.evaluation.action import CLIPS, ActionAccuracy, ActionBenchmark, rank, video_scores
-from zoo.evaluation.scoring import Units
-from zoo.evaluation.scorings import scoring
+from zoo.scoring.protocols import scoring
+from zoo.scoring.units import Units
 
 
 def units(labels: list[int], scores: np.ndarray) -> Units:

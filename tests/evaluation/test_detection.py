@@ -15,7 +15,7 @@ from zoo.contracts import Inputs
 from zoo.data.coco import CocoSplit, Instances
 from zoo.data.made import make
 from zoo.evaluation.detection import DETECTIONS, CocoAP, DetectionBenchmark, Found, found_in, matched
-from zoo.evaluation.scoring import Units
+from zoo.scoring.units import Units
 from zoo.tasks import Detections
 
 SIDE = 20

@@ -10,8 +10,8 @@ from torchvision.utils import flow_to_image
 from zoo.contracts import Inputs
 from zoo.data.flow import FlowPair, open_flow
 from zoo.evaluation.flow import EndPointError, FlowBenchmark, end_point_errors, flow_colours
-from zoo.evaluation.scoring import Units
-from zoo.evaluation.scorings import scoring
+from zoo.scoring.protocols import scoring
+from zoo.scoring.units import Units
 
 
 def pair(flow: list[tuple[float, float]], known: list[bool]) -> FlowPair:

@@ -12,12 +12,12 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 from zoo.contracts import Inputs
 from zoo.data.mnist import open_mnist
 from zoo.evaluation import inception_sampling
-from zoo.evaluation.generation import InceptionQuality, Moments, distance_between, frechet_distance, moments
 from zoo.evaluation.inception import WEIGHTS, FIDInception, open_inception, resized_as_tensorflow_1
 from zoo.evaluation.inception_sampling import InceptionSamplingBenchmark
-from zoo.evaluation.scoring import Units
-from zoo.evaluation.scorings import scoring
 from zoo.generative.dcgan import FAMILY as DCGAN
+from zoo.scoring.protocols import scoring
+from zoo.scoring.samples import InceptionQuality, Moments, distance_between, frechet_distance, moments
+from zoo.scoring.units import Units
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def test_streamed_moments_are_those_of_the_whole() -> None:
 
 @pytest.mark.parametrize(("n", "m"), [(40, 50), (40, 300), (300, 40), (300, 310)])
 def test_few_samples_give_the_same_distance(n: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.evaluation.generation.ROWS_AT_ONCE", 64)
+    monkeypatch.setattr("zoo.scoring.samples.ROWS_AT_ONCE", 64)
     random = np.random.default_rng(0)
     a, b = random.normal(size=(n, 100)), random.normal(size=(m, 100)) * 1.5 + 0.2
     assert distance_between(a, b) == pytest.approx(frechet_distance(*moments(a), *moments(b)), rel=1e-6)

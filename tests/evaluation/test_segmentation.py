@@ -12,8 +12,8 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 
 from zoo.contracts import Inputs
 from zoo.data.segmentation import open_segmentation
-from zoo.evaluation.scoring import Units
 from zoo.evaluation.segmentation import MIoU, SegmentationBenchmark, confusion_matrix, voc_colours
+from zoo.scoring.units import Units
 
 NAMES = ("background", "cat", "dog")
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.data.otb import open_otb
-from zoo.evaluation.scoring import Units
 from zoo.evaluation.tracking import (
     FirstBox,
     Success,
@@ -20,6 +19,7 @@ from zoo.evaluation.tracking import (
     one_pass,
     overlap,
 )
+from zoo.scoring.units import Units
 from zoo.tasks import Box
 
 

@@ -17,7 +17,7 @@ import zoo
 from zoo.artifact import Identity, seal
 from zoo.catalogue import CATALOGUE, family
 from zoo.contracts import Benchmark, Family, Inputs, Learner, Recipe, Upstream
-from zoo.evaluation.scoring import Units
+from zoo.scoring.units import Units
 from zoo.training import Progress, train
 
 STEPS = 4

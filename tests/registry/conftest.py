@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from registry.settings import Settings
 from registry.store import connect
 from zoo.artifact import Identity, Record, Score, seal
-from zoo.evaluation.recognition import Accuracy
-from zoo.evaluation.scoring import Units
+from zoo.scoring.classification import Accuracy
+from zoo.scoring.units import Units
 
 ENTRY = "digit-classifier.digits"
 PROTOCOL = "digits-test/accuracy@1"

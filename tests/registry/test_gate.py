@@ -11,7 +11,8 @@ from scipy.stats import t
 from registry import gate, glance, store
 from registry.gate import Side, Verdict, alpha_of, judge, replay
 from registry.settings import Settings
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 from .conftest import ENTRY, Making
 

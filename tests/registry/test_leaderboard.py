@@ -7,7 +7,7 @@ from registry.cards import card
 from registry.leaderboard import leaderboard
 from registry.settings import Settings
 from zoo.artifact import read_identity, read_record
-from zoo.evaluation.recognition import Accuracy
+from zoo.scoring.classification import Accuracy
 
 from .conftest import PROTOCOL, Making
 

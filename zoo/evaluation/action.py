@@ -14,7 +14,8 @@ from jaxtyping import Float32, Int64
 
 from zoo.data.pictures import captioned
 from zoo.data.ucf101 import Video, open_ucf101
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 if TYPE_CHECKING:
     from torch import Tensor

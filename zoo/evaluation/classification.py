@@ -7,9 +7,9 @@ import torch
 
 from zoo.contracts import Inputs, Picture
 from zoo.data.labelled import open_labelled
-from zoo.evaluation.recognition import Accuracy
 from zoo.evaluation.sampling import grid
-from zoo.evaluation.scoring import Units
+from zoo.scoring.classification import Accuracy
+from zoo.scoring.units import Units
 from zoo.tasks import Classifier
 
 AT_ONCE = 500

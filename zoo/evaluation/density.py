@@ -10,9 +10,9 @@ from scipy.linalg import cho_factor, cho_solve
 
 from zoo.contracts import Inputs, Picture
 from zoo.data.labelled import open_labelled
-from zoo.evaluation.likelihood import BitsPerDimension
 from zoo.evaluation.sampling import grid
-from zoo.evaluation.scoring import Units
+from zoo.scoring.likelihood import BitsPerDimension
+from zoo.scoring.units import Units
 from zoo.tasks import DensityModel
 
 AT_ONCE = 500

@@ -22,8 +22,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from zoo.data.coco import CocoSplit, Instances, open_coco
-from zoo.evaluation.scoring import Metric, Units
 from zoo.evaluation.segmentation import voc_colours
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw
 
 from zoo.data.flow import FlowPair, open_flow
 from zoo.data.pictures import captioned
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 if TYPE_CHECKING:
     from torch import Tensor

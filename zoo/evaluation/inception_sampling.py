@@ -13,7 +13,9 @@ from safetensors.numpy import load, save
 from zoo.contracts import Inputs, Picture
 from zoo.data.labelled import open_labelled
 from zoo.durable import write_atomically
-from zoo.evaluation.generation import (
+from zoo.evaluation.inception import FIDInception, open_inception
+from zoo.evaluation.sampling import PixelGaussian, grid
+from zoo.scoring.samples import (
     SPLITS,
     Float64,
     InceptionQuality,
@@ -23,9 +25,7 @@ from zoo.evaluation.generation import (
     inception_score,
     kernel_distance,
 )
-from zoo.evaluation.inception import FIDInception, open_inception
-from zoo.evaluation.sampling import PixelGaussian, grid
-from zoo.evaluation.scoring import Units
+from zoo.scoring.units import Units
 from zoo.tasks import Sampler
 
 WEIGHTS_SET = "inception-fid"  # the data set whose one file is the network

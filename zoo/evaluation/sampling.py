@@ -7,8 +7,8 @@ import torch
 
 from zoo.contracts import Inputs, Picture, Upstream
 from zoo.data.labelled import open_labelled
-from zoo.evaluation.generation import SampleQuality
-from zoo.evaluation.scoring import Units
+from zoo.scoring.samples import SampleQuality
+from zoo.scoring.units import Units
 from zoo.tasks import Classifier, Sampler
 
 DRAWN_AT_ONCE = 500

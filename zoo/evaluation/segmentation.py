@@ -13,7 +13,8 @@ from jaxtyping import Int64, Integer, UInt8
 from PIL import Image, ImageDraw
 
 from zoo.data.segmentation import VOID, SegmentationSplit, open_segmentation
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 if TYPE_CHECKING:
     from torch import Tensor

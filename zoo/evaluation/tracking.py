@@ -17,7 +17,8 @@ from jaxtyping import Float, Float64, UInt8
 
 from zoo.data.otb import open_otb
 from zoo.data.pictures import rendered
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 if TYPE_CHECKING:
     from zoo.contracts import Inputs, Recipe

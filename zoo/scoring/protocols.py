@@ -2,16 +2,16 @@
 
 from importlib import import_module
 
-from zoo.evaluation.scoring import Scoring
+from zoo.scoring.metrics import Scoring
 
 SCORINGS = {
-    "accuracy@1": "zoo.evaluation.recognition:Accuracy",
+    "accuracy@1": "zoo.scoring.classification:Accuracy",
     "coco@1": "zoo.evaluation.detection:CocoAP",
     "epe@1": "zoo.evaluation.flow:EndPointError",
     "actions@1": "zoo.evaluation.action:ActionAccuracy",
-    "bpd@1": "zoo.evaluation.likelihood:BitsPerDimension",
-    "fid@1": "zoo.evaluation.generation:SampleQuality",
-    "inception@1": "zoo.evaluation.generation:InceptionQuality",
+    "bpd@1": "zoo.scoring.likelihood:BitsPerDimension",
+    "fid@1": "zoo.scoring.samples:SampleQuality",
+    "inception@1": "zoo.scoring.samples:InceptionQuality",
     "miou@1": "zoo.evaluation.segmentation:MIoU",
     "ope@1": "zoo.evaluation.tracking:Success",
 }
@@ -28,7 +28,7 @@ def scoring(protocol: str) -> Scoring:
     if counting not in SCORINGS:
         raise ValueError(
             f"protocol {protocol!r}: expected its scoring to be one of {', '.join(SCORINGS)}, got {name!r}. A number "
-            "whose counting is not known is never registered; add its scoring to zoo/evaluation/scorings.py."
+            "whose counting is not known is never registered; add its scoring to zoo/scoring/protocols.py."
         )
     module, attribute = SCORINGS[counting].split(":")
     of = getattr(import_module(module), attribute)

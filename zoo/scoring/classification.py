@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 
 @dataclass(frozen=True)

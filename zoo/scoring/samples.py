@@ -14,7 +14,8 @@ from scipy.linalg import LinAlgError, cholesky, eigh, eigvalsh, qr
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dsygst
 
-from zoo.evaluation.scoring import Metric, Units
+from zoo.scoring.metrics import Metric
+from zoo.scoring.units import Units
 
 Float64 = npt.NDArray[np.float64]
 SPLITS = 10  # of the inception score

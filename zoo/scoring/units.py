@@ -1,15 +1,10 @@
-"""What a score is made of: units kept, metrics with unit, direction and possible range.
-
-A `Scoring` turns per-unit sufficient statistics into metrics. It needs neither data nor torch, so a verdict can
-be replayed from the stored units alone, and a bootstrap is the same function under other counts.
-"""
+"""Per-unit sufficient statistics: what is kept of an evaluation, so that every number can be made from it again."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,34 +13,6 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load, save
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A number's name, unit, direction and the values it can possibly take (both ends included)."""
-
-    name: str
-    unit: str
-    higher_is_better: bool
-    lowest: float
-    highest: float
-
-    def check(self, value: float) -> float:
-        """The value, if it can be one.
-
-        Raises:
-            ValueError: NaN, infinite, or outside the possible range.
-        """
-        if not math.isfinite(value) or not self.lowest <= value <= self.highest:
-            raise ValueError(
-                f"{self.name} = {value}: expected a finite value in [{self.lowest:g}, {self.highest:g}]. "
-                "A value like this is never registered; look at the run's predictions."
-            )
-        return value
-
-    def gain(self, new: float, old: float) -> float:
-        """How much better `new` is than `old`, positive when better."""
-        return new - old if self.higher_is_better else old - new
 
 
 @dataclass(frozen=True)
@@ -82,29 +49,6 @@ class Units:
         rows = {name: _from_arrow(table.column(name), shapes.get(name)) for name in table.column_names}
         constants = path.with_suffix(".safetensors")
         return Units(rows, load(constants.read_bytes()) if constants.exists() else {})
-
-
-class Scoring(Protocol):
-    """How units become metrics; named and versioned, because two counts of one thing are two numbers."""
-
-    @property
-    def id(self) -> str:
-        """`name@version`, the part of a protocol after the slash."""
-        ...
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """All that `aggregate` returns; the first one ranks."""
-        ...
-
-    @property
-    def paired(self) -> bool:
-        """Whether unit i of two evaluations is the same image or sequence."""
-        ...
-
-    def aggregate(self, units: Units, counts: npt.NDArray[np.int64] | None = None) -> dict[str, float]:
-        """The metrics of these units, unit i counted `counts[i]` times (once each where None)."""
-        ...
 
 
 def _to_arrow(column: Array) -> pa.Array:

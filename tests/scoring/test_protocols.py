@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.evaluation.scorings import SCORINGS, scoring
+from zoo.scoring.protocols import SCORINGS, scoring
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from zoo.evaluation.generation import SampleQuality, frechet_distance, inception_score, kernel_distance, moments
 from zoo.evaluation.sampling import PixelGaussian, grid
-from zoo.evaluation.scoring import Units
+from zoo.scoring.samples import SampleQuality, frechet_distance, inception_score, kernel_distance, moments
+from zoo.scoring.units import Units
 
 
 class Flat(torch.nn.Module):

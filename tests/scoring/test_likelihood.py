@@ -9,9 +9,9 @@ from scipy import stats
 
 from zoo.contracts import Inputs
 from zoo.evaluation.density import DensityBenchmark, GaussianDensity
-from zoo.evaluation.likelihood import BitsPerDimension
-from zoo.evaluation.scoring import Units
-from zoo.evaluation.scorings import scoring
+from zoo.scoring.likelihood import BitsPerDimension
+from zoo.scoring.protocols import scoring
+from zoo.scoring.units import Units
 
 
 class Uniform:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zoo.contracts import Facts, Inputs, Upstream
+from zoo.generative import ddpm
 from zoo.generative.ddpm import (
     DDIM,
     DDPM,
@@ -30,8 +31,8 @@ def implicit(eta: float) -> partial:
 
 
 def made(name: str, facts: Facts, **changes: object) -> Denoiser:
-    """A new learner's, by the recipe of this name with some numbers changed."""
-    return DDPM.learner(DDPM.recipe(name, **changes), facts).denoiser
+    """A new one, by the recipe of this name with some numbers changed."""
+    return ddpm.denoiser(DDPM.recipe(name, **changes), facts, reverse=POSTERIOR)
 
 
 @pytest.fixture
@@ -44,14 +45,10 @@ def denoiser() -> Denoiser:
     return denoiser.eval()
 
 
-def test_the_papers_network_has_35_7_million_parameters() -> None:
+def test_the_papers_network_has_35_7_million_parameters_and_attends_at_16_and_in_the_middle_only() -> None:
     """Appendix B; the authors' TensorFlow network and its ports have 35,746,307."""
-    network = made("paper", COLOUR).network
-    assert sum(p.numel() for p in network.parameters()) == 35_746_307
-
-
-def test_the_papers_network_attends_at_16_and_in_the_middle_only() -> None:
     network = made("paper", COLOUR).network.eval()
+    assert sum(p.numel() for p in network.parameters()) == 35_746_307
     sides = []
     for module in network.modules():
         if hasattr(module, "query_key_value"):
@@ -132,7 +129,8 @@ def test_the_deviation_of_an_implicit_step_by_equation_16(eta: float) -> None:
 
 def test_paper_draws_with_the_variance_of_the_authors_cifar10_run_and_our_own_with_the_posteriors() -> None:
     assert DDPM.recipe("paper").variance == "beta"
-    assert made("paper", COLOUR, width=4, blocks=1).reverse.keywords == {"variance": "beta"}
+    learner = DDPM.learner(DDPM.recipe("paper", width=4, blocks=1), COLOUR)
+    assert learner.predictor().reverse.keywords == {"variance": "beta"}
     assert {DDPM.recipe(name).variance for name in ("smoke", "mini")} == {"posterior"}
     assert {DDIM.recipe(name).eta for name in DDIM.recipes} == {0.0}
 

@@ -7,7 +7,7 @@ On digits FID 6.3 +- 1.1 and, from the same three networks in 10 of their 50 ste
 
 Differs from the papers: DDIM takes steps spread evenly over the trained ones, ends included (Song et al. square them on
 CIFAR-10); the predicted picture is clipped to -1 ... 1, as Ho et al.'s code does and Song et al.'s does not. Weights
-that do not start at zero start as torch's do (Ho et al.'s code: Glorot's uniform, no bias); halving pads a row and a
+that do not start at zero start as torch's do (Ho et al.'s code: Glorot's uniform, biases 0); halving pads a row and a
 column on each side (theirs, as TensorFlow does: below and to the right only), and doubling repeats each place (theirs
 aligns the corners). `smoke` and `mini` are narrow and shallow, and use fewer, larger betas that leave as little of a
 picture, because drawing costs a network pass per step; they draw with the posterior's variance, `paper` with beta.

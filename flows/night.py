@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from flows.datasets.manifest import Manifest
+from flows.datasets.verifying import verify
 from flows.job import Event, Job, Needed
 from flows.lineups import Slot
 from flows.locks import held
 from flows.plan import Action, Decision, Upstream, plan, run_folder
 from flows.summary import Done, Outcome, Summary
-from flows.versions import verify
 from flows.workers import Say, Workers
 from registry.glance import Version, proof, ready_versions
 from registry.settings import Settings
@@ -109,11 +110,13 @@ class _Night:
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
         try:
-            verify(dataset, self.settings)
-        except ValueError as error:
+            verify(dataset, Manifest(self.settings))
+        except Exception as error:  # whatever it is, it is this data set's, not Prefect's
+            known = isinstance(error, ValueError)
+            problem = str(error) if known else f"data set {dataset!r} cannot be verified: {error!r}"
             for decision in self.decisions:
                 if dataset in decision.datasets and decision.action in TRAINING:
-                    self._finish(decision, Outcome.of(decision, "failed", str(error)))
+                    self._finish(decision, Outcome.of(decision, "failed", problem))
             raise
 
     def _entry(self, decision: Decision) -> None:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from flows.datasets.manifest import Manifest
 from flows.fingerprint import Description, Ingredients, describe, ingredients
 from flows.lineups import Slot
-from flows.versions import digest
 from registry.glance import Version, ready_versions, unsettled
 from registry.settings import Settings
 
@@ -110,6 +110,7 @@ class _Planner:
         ready: Iterable[Version],
     ) -> None:
         self.settings = settings
+        self.manifest = Manifest(settings)
         self.described = described
         self.entries = entries
         self.decisions: dict[str, Decision] = {}
@@ -165,7 +166,7 @@ class _Planner:
     def _ingredients(self, slot: Slot, upstream: Mapping[str, Upstream]) -> Ingredients:
         recipe = _recipe(slot, self.described)
         try:
-            data = {name: digest(name, self.settings) for name in (recipe["dataset"], _scored(recipe))}
+            data = {name: self.manifest.digest(name) for name in (recipe["dataset"], _scored(recipe))}
         except ValueError as error:
             raise _Blocked(str(error)) from error
         fingerprints = {needed.entry: needed.fingerprint for needed in upstream.values()}

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from flows.datasets.manifest import Manifest, digests
+from flows.datasets.verifying import verify
 from flows.fingerprint import Ingredients, ingredients
 from flows.job import Job, Needed
 from flows.plan import run_folder
-from flows.versions import digest, verify
 from flows.workers import Say, Workers
 from registry import glance
 from registry.pull import pull
@@ -104,7 +105,7 @@ def _upstream(entry: str, settings: Settings, say: Say, *, fingerprint: str = ""
 
 def _job(family: str, recipe: str, values: dict[str, object], upstream: list[_Upstream], settings: Settings) -> Job:
     scored = str(values["scored_on"] or values["dataset"])
-    data = {name: digest(name, settings) for name in (str(values["dataset"]), scored)}
+    data = digests((str(values["dataset"]), scored), settings)
     made: Ingredients = ingredients(
         family, values, data=data, upstream={needed.entry: needed.fingerprint for needed in upstream}
     )
@@ -121,5 +122,6 @@ def _job(family: str, recipe: str, values: dict[str, object], upstream: list[_Up
 
 def _verified(job: Job, settings: Settings) -> None:
     """Every byte that the job will read."""
+    manifest = Manifest(settings)
     for name in job.ingredients.data:
-        verify(name, settings)
+        verify(name, manifest)

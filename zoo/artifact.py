@@ -45,6 +45,14 @@ class CannotLoad(ValueError):
     """A whole, sealed model that today's code cannot rebuild."""
 
 
+class CannotScore(ValueError):
+    """A model that loads, and whose predictions today's benchmark refuses."""
+
+
+UNSCORABLE = frozenset({CannotLoad.__name__, CannotScore.__name__})
+"""Kinds of failure for which a champion abdicates, because no later night would mend them."""
+
+
 class Score(BaseModel):
     """The metrics of one predictor under one protocol; only finite, possible values get here."""
 

@@ -15,7 +15,9 @@ form that runs no code, and as in the paper only its last layer learns (table 1a
 from chance with batch normalisation, and look at every third frame. `paper` has never been run here.
 """
 
-from typing import cast
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import vgg16
 
-from zoo.catalogue import family
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.ucf101 import open_ucf101
+from zoo.entry import Entry
 from zoo.evaluation.action import ActionBenchmark
 from zoo.tasks import FlowEstimator
 from zoo.training import Updater, shuffled
@@ -50,8 +52,6 @@ class TwoStreamRecipe(Recipe):
     gap: int = Field(1, ge=1, description="frames from one picture of a flow to the other")
     flow: str = Field("raft-small.sintel", description="entry that estimates flow; ours")
     reach: float = Field(20.0, gt=0, description="pixels; longer flow is cut off when it is kept in 8 bits; ours")
-    flow_levels: int = Field(4, ge=1, le=4, description="of the flow network's pyramid: as its entry was trained")
-    flow_updates: int = Field(32, ge=1, description="refinements of the flow (RAFT, section 4)")
     widths: tuple[int, int, int, int, int] = Field((96, 256, 512, 512, 512), description="conv1 to conv5; figure 1")
     head: tuple[int, int] = Field((4096, 2048), description="full6 and full7; figure 1")
     batch_norm: bool = Field(False, description="in place of response normalisation; ours, to learn from chance")
@@ -68,6 +68,18 @@ class TwoStreamRecipe(Recipe):
     @property
     def needs(self) -> tuple[str, ...]:
         return (self.flow,)
+
+    @classmethod
+    def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """Once the flow entry's own numbers were repeated here."""
+        return {name: value for name, value in numbers.items() if name not in ("flow_levels", "flow_updates")}
+
+    @classmethod
+    def older_upstream(cls, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:  # noqa: ARG003
+        recipe = {"dataset": "collage-flow", "steps": 1, "batch_size": 1}
+        recipe |= {"levels": numbers["flow_levels"], "scored_updates": numbers["flow_updates"]}
+        family = Entry(numbers["flow"]).family
+        return {numbers["flow"]: {"family": family, "recipe_name": "", "recipe": recipe, "facts": {}}}
 
 
 class CNNM(nn.Module):
@@ -196,31 +208,10 @@ class TwoStream(nn.Module):
         return flows[places].unflatten(0, (len(frames), self.stack))
 
 
-def _flow_network(recipe: TwoStreamRecipe) -> nn.Module:
-    """The flow estimator that the recipe describes, without its weights."""
-    of = family(_flow_family(recipe))
-    described = of.recipe("paper", levels=recipe.flow_levels, scored_updates=recipe.flow_updates)
-    return of.learner(described, Facts()).predictor().eval()
-
-
-def _trained(network: nn.Module, recipe: TwoStreamRecipe, inputs: Inputs) -> nn.Module:
-    """A flow network with the weights of the recipe's entry.
-
-    Raises:
-        ValueError: the entry has another network.
-    """
-    inputs.upstream[_flow_family(recipe)].lend(network.load_state_dict)
-    return network
-
-
-def _flow_family(recipe: TwoStreamRecipe) -> str:
-    return recipe.flow.partition(".")[0]
-
-
 class TwoStreamLearner(Learner):
     """Cross entropy of each stream by itself, under SGD (section 5)."""
 
-    def __init__(self, recipe: TwoStreamRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: TwoStreamRecipe, facts: Facts, upstream: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = TwoStream(
@@ -228,7 +219,7 @@ class TwoStreamLearner(Learner):
             temporal=_cnn_m(
                 recipe, 2 * recipe.stack, len(facts.classes), normalised=1, dropout=recipe.temporal_dropout
             ),
-            flow=_flow_network(recipe),
+            flow=upstream[recipe.flow],
             size=recipe.size,
             crop=recipe.crop,
             stack=recipe.stack,
@@ -239,8 +230,7 @@ class TwoStreamLearner(Learner):
         self.update_temporal = self._updater(self.network.temporal, recipe.drops)
 
     def begin(self, inputs: Inputs) -> None:
-        """Take over the flow entry's weights, and the published VGG-16 that the recipe names."""
-        _trained(self.network.flow, self.recipe, inputs)
+        """Load the published VGG-16 that the recipe names."""
         if self.recipe.weights:
             published = published_weights(inputs.datasets / self.recipe.weights)
             own = {name: value for name, value in published.items() if not name.startswith("classifier.6.")}
@@ -303,15 +293,15 @@ class TwoStreamBatches:
 
     def __init__(self, recipe: TwoStreamRecipe, inputs: Inputs) -> None:
         split = open_ucf101(inputs.dataset(recipe.dataset), "train")
-        upstream = inputs.upstream[_flow_family(recipe)]
-        estimator = _trained(_flow_network(recipe), recipe, inputs)
+        upstream = inputs.upstream[recipe.flow]
+        estimator = deepcopy(upstream.predictor).eval()
         self.recipe = recipe
         self.videos = split.videos
         self.frames = Clips(split.videos, size=recipe.size)
         self.flows = Flows(
             split.videos,
             cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),
-            made_by=f"{upstream.entry} {upstream.digest}, {recipe.flow_updates} updates",
+            made_by=f"{upstream.entry} {upstream.digest}",
             size=recipe.size,
             gap=recipe.gap,
             reach=recipe.reach,
@@ -365,8 +355,6 @@ def _from_chance(*, steps: int, batch_size: int) -> TwoStreamRecipe:
         stack=6,
         gap=3,
         flow="raft-small.collage-flow",
-        flow_levels=2,
-        flow_updates=4,
         widths=(16, 32, 64, 64, 64),
         head=(64, 64),
         batch_norm=True,

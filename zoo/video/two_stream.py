@@ -52,6 +52,7 @@ class TwoStreamRecipe(Recipe):
     gap: int = Field(1, ge=1, description="frames from one picture of a flow to the other")
     flow: str = Field("raft-small.sintel", description="entry that estimates flow; ours")
     reach: float = Field(20.0, gt=0, description="pixels; longer flow is cut off when it is kept in 8 bits; ours")
+    flow_updates: int = Field(32, ge=1, description="refinements of the flow (RAFT, section 4)")
     widths: tuple[int, int, int, int, int] = Field((96, 256, 512, 512, 512), description="conv1 to conv5; figure 1")
     head: tuple[int, int] = Field((4096, 2048), description="full6 and full7; figure 1")
     batch_norm: bool = Field(False, description="in place of response normalisation; ours, to learn from chance")
@@ -71,8 +72,8 @@ class TwoStreamRecipe(Recipe):
 
     @classmethod
     def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
-        """Once the flow entry's own numbers were repeated here."""
-        return {name: value for name, value in numbers.items() if name not in ("flow_levels", "flow_updates")}
+        """Once the flow entry's own number was repeated here."""
+        return {name: value for name, value in numbers.items() if name != "flow_levels"}
 
     @classmethod
     def older_upstream(cls, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:  # noqa: ARG003
@@ -80,6 +81,12 @@ class TwoStreamRecipe(Recipe):
         recipe |= {"levels": numbers["flow_levels"], "scored_updates": numbers["flow_updates"]}
         family = Entry(numbers["flow"]).family
         return {numbers["flow"]: {"family": family, "recipe_name": "", "recipe": recipe, "facts": {}}}
+
+
+class RefiningEstimator(nn.Module):
+    """What is asked of a flow entry: a `zoo.tasks.FlowEstimator` with a number of refinements, as RAFT has."""
+
+    updates: int
 
 
 class CNNM(nn.Module):
@@ -208,6 +215,13 @@ class TwoStream(nn.Module):
         return flows[places].unflatten(0, (len(frames), self.stack))
 
 
+def _estimator(trained: nn.Module, recipe: TwoStreamRecipe) -> RefiningEstimator:
+    """A copy of the upstream flow estimator that refines as often as this recipe says."""
+    estimator = cast(RefiningEstimator, deepcopy(trained).eval())
+    estimator.updates = recipe.flow_updates
+    return estimator
+
+
 class TwoStreamLearner(Learner):
     """Cross entropy of each stream by itself, under SGD (section 5)."""
 
@@ -219,7 +233,7 @@ class TwoStreamLearner(Learner):
             temporal=_cnn_m(
                 recipe, 2 * recipe.stack, len(facts.classes), normalised=1, dropout=recipe.temporal_dropout
             ),
-            flow=upstream[recipe.flow],
+            flow=_estimator(upstream[recipe.flow], recipe),
             size=recipe.size,
             crop=recipe.crop,
             stack=recipe.stack,
@@ -294,14 +308,14 @@ class TwoStreamBatches:
     def __init__(self, recipe: TwoStreamRecipe, inputs: Inputs) -> None:
         split = open_ucf101(inputs.dataset(recipe.dataset), "train")
         upstream = inputs.upstream[recipe.flow]
-        estimator = deepcopy(upstream.predictor).eval()
+        estimator = _estimator(upstream.predictor, recipe)
         self.recipe = recipe
         self.videos = split.videos
         self.frames = Clips(split.videos, size=recipe.size)
         self.flows = Flows(
             split.videos,
             cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),
-            made_by=f"{upstream.entry} {upstream.digest}",
+            made_by=f"{upstream.entry} {upstream.digest}, {recipe.flow_updates} updates",
             size=recipe.size,
             gap=recipe.gap,
             reach=recipe.reach,
@@ -355,6 +369,7 @@ def _from_chance(*, steps: int, batch_size: int) -> TwoStreamRecipe:
         stack=6,
         gap=3,
         flow="raft-small.collage-flow",
+        flow_updates=4,
         widths=(16, 32, 64, 64, 64),
         head=(64, 64),
         batch_norm=True,

@@ -14,6 +14,7 @@ import shutil
 import sys
 import traceback
 import warnings
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
@@ -29,13 +30,16 @@ from registry.cards import card
 from zoo.artifact import Identity, Record, Score, load, seal, sha256_of
 from zoo.catalogue import family, listing
 from zoo.contracts import Benchmark, Family, Inputs, Picture, Recipe, Upstream
+from zoo.drawing.plots import training_curves
 from zoo.durable import sync_folder
+from zoo.evaluation.evaluate import evaluate
 from zoo.scoring.units import Units
-from zoo.training import Curves, Progress, Trained, train
+from zoo.training import Progress, Trained, train
 
 PATIENCE = 30.0  # seconds for a worker whose night was killed to notice it
 FAILED = 1
 WEIGHTS = "weights.safetensors"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def main() -> int:
@@ -79,8 +83,15 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     (building / "evaluation").mkdir(parents=True)
     (building / "pictures").mkdir()
     say(Event(kind="evaluating", text=benchmark.protocol))
-    record = _evaluate(job, trained, benchmark, recipe, building)
-    for name, picture in _pictures(benchmark, trained, folder / "curves.jsonl").items():
+    scored = evaluate(benchmark, trained.learner.predictor(), device=DEVICE)
+    method, trivial = benchmark.floor()
+    floor = evaluate(benchmark, trivial)
+    record = _record(job, trained, benchmark, recipe, {job.entry: scored.units, method: floor.units})
+    scored.units.write(building / "evaluation" / "units.parquet")
+    floor.units.write(building / "evaluation" / "floor.parquet")
+    curves = training_curves(folder / "curves.jsonl")
+    drawn = {} if curves is None else {"training": curves}
+    for name, picture in _pictures(drawn, benchmark.pictures(scored, floor), trained.learner.pictures()).items():
         Image.fromarray(picture).save(building / "pictures" / f"{name}.png")
     say(Event(kind="sealing"))
     identity = Identity(
@@ -106,9 +117,9 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
 def rescore(job: Job, model: Path, out: Path) -> None:
     """Units of another model of the same entry under this job's protocol and data."""
     of, recipe, inputs = _materials(job)
-    predictor = load(model, device="cuda" if torch.cuda.is_available() else "cpu")
+    predictor = load(model)
     benchmark = of.benchmark(recipe, inputs)
-    units = benchmark.evaluate(predictor)
+    units = evaluate(benchmark, predictor, device=DEVICE).units
     _score(benchmark, units, job.entry)
     building = out.with_name(f".{out.name}")
     shutil.rmtree(building, ignore_errors=True)
@@ -132,11 +143,9 @@ def _materials(job: Job) -> tuple[Family, Recipe, Inputs]:
     return of, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
 
 
-def _evaluate(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, building: Path) -> Record:
-    predictor = trained.learner.predictor().eval()
-    method, trivial = benchmark.floor()
-    units, floor = benchmark.evaluate(predictor), benchmark.evaluate(trivial)
-    record = Record(
+def _record(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, scored: Mapping[str, Units]) -> Record:
+    score, floor = (_score(benchmark, units, name) for name, units in scored.items())
+    return Record(
         entry=job.entry,
         fingerprint=job.ingredients.fingerprint,
         dataset=recipe.dataset,
@@ -145,25 +154,21 @@ def _evaluate(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, 
         scored_digest=job.ingredients.data[recipe.scored],
         upstream=job.ingredients.upstream,
         protocol=benchmark.protocol,
-        score=_score(benchmark, units, job.entry),
-        floor=_score(benchmark, floor, method),
-        parameters=sum(parameter.numel() for parameter in predictor.parameters()),
+        score=score,
+        floor=floor,
+        parameters=sum(parameter.numel() for parameter in trained.learner.predictor().parameters()),
         steps=recipe.steps,
         seconds=trained.seconds,
         placement=trained.placement.model_dump(),
         versions={name: metadata.version(name) for name in ("nightzoo", "torch")}
         | {"python": platform.python_version()},
     )
-    units.write(building / "evaluation" / "units.parquet")
-    floor.write(building / "evaluation" / "floor.parquet")
-    return record
 
 
-def _pictures(benchmark: Benchmark, trained: Trained, curves: Path) -> dict[str, Picture]:
+def _pictures(*drawn: Mapping[str, Picture]) -> dict[str, Picture]:
     """What a person would look at, by name."""
-    learner, training = trained.learner, Curves(curves).drawn()
-    found: dict[str, Picture] = {} if training is None else {"training": training}
-    for name, picture in [*benchmark.pictures(learner.predictor().eval()).items(), *learner.pictures().items()]:
+    found: dict[str, Picture] = {}
+    for name, picture in (item for part in drawn for item in part.items()):
         if name in found:
             raise ValueError(f"two pictures are called {name!r}, and one would hide the other: rename it in the code.")
         found[name] = picture

@@ -1,4 +1,4 @@
-"""Run a predictor over a benchmark: the one place that decides where and how, and that keeps what a floor has scored."""
+"""Run a predictor over a benchmark: the one place that decides where and how, and keeps what a floor scored."""
 
 import json
 import shutil

@@ -36,7 +36,8 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from zoo.contracts import Batch, Facts, Family, Inputs, Recipe, Target, Untrained
 from zoo.data.otb import open_otb
-from zoo.evaluation.tracking import Video, one_pass_evaluation
+from zoo.data.video import Video
+from zoo.evaluation.tracking import one_pass_evaluation
 from zoo.tasks import Box, Frame
 from zoo.tracking.siamfc import embedding
 from zoo.training import shuffled

@@ -52,7 +52,9 @@ def train_one(
     """
     of = named(family)
     values = of.recipe(recipe, variant=variant, **changes)
-    upstream = {entry: _champion(Entry(entry), recipe, settings, say) for entry in (*values.needs, *values.scoring_needs)}
+    upstream = {
+        entry: _champion(Entry(entry), recipe, settings, say) for entry in (*values.needs, *values.scoring_needs)
+    }
     job = _job(of.entry(values, variant=variant), recipe, values, upstream, settings)
     model = model_folder(settings, job.entry, job.ingredients)
     if not model.is_dir():

@@ -22,6 +22,7 @@ from typing import TextIO
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from zoo.scoring.bootstrap import error_and_interval
 
 from flows.job import Event, Failure, Job
 from flows.lifeline import die_with_parent
@@ -46,7 +47,6 @@ from zoo.contracts import Benchmark, Facts, Family, Inputs, Picture, Recipe, Ups
 from zoo.drawing.plots import training_curves
 from zoo.durable import sync_folder
 from zoo.evaluation.evaluate import evaluate, kept_floor
-from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.units import Units
 from zoo.training import Progress, Trained, train
 from zoo.training.placement import Placement
@@ -147,9 +147,7 @@ def _materials(job: Job) -> tuple[Family, Recipe, Inputs]:
     return of, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
 
 
-def _trained(
-    job: Job, of: Family, recipe: Recipe, inputs: Inputs, folder: Path, say: "_Voice"
-) -> tuple[Trained, Path]:
+def _trained(job: Job, of: Family, recipe: Recipe, inputs: Inputs, folder: Path, say: "_Voice") -> tuple[Trained, Path]:
     """The learner with its weights, sealed ones where the job names them, and the file of its curves."""
 
     def report(progress: Progress) -> None:

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from zoo.entry import Entry
+from zoo.evaluation.stage import Stage
 from zoo.published import Ask as Ask
 from zoo.published import Target as Target
 from zoo.scoring.metrics import Scoring
-from zoo.scoring.units import Units
+from zoo.scoring.units import Evaluated
 
 Batch = Mapping[str, Tensor]
 """What one step consumes, by name; the first axis of every tensor is the example."""
@@ -208,16 +209,16 @@ class Benchmark(Protocol):
         """How units become metrics."""
         ...
 
-    def evaluate(self, predictor: Any) -> Units:
-        """Run the predictor over the split; one row per image, video, sequence or pair."""
+    def evaluate(self, predictor: Any, stage: Stage) -> Evaluated:
+        """Run a predictor that the stage has placed over the split; one row per image, video, sequence or pair."""
         ...
 
     def floor(self) -> tuple[str, Any]:
         """The best trivial method's name and its predictor, behind the same interface."""
         ...
 
-    def pictures(self, predictor: Any) -> Mapping[str, Picture]:
-        """A few results that a person would look at."""
+    def pictures(self, model: Evaluated, floor: Evaluated) -> Mapping[str, Picture]:
+        """A few results that a person would look at, from what was scored."""
         ...
 
 

@@ -17,6 +17,7 @@ import zoo
 from zoo.artifact import Identity, seal
 from zoo.catalogue import CATALOGUE, family
 from zoo.contracts import Benchmark, Family, Inputs, Learner, Recipe, Upstream
+from zoo.evaluation.evaluate import evaluate
 from zoo.scoring.units import Units
 from zoo.training import Progress, train
 
@@ -138,7 +139,7 @@ def test_has_the_number_of_parameters_on_record(short: Short, name: str, request
 def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Short, tmp_path: Path) -> None:
     learner, _ = short.train(tmp_path / "run")
     predictor, benchmark = learner.predictor().eval(), short.benchmark()
-    units = benchmark.evaluate(predictor)
+    units = evaluate(benchmark, predictor).units
     kept = deepcopy(units)
     values = benchmark.scoring.aggregate(units)
     for metric in benchmark.scoring.metrics:
@@ -146,7 +147,7 @@ def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Sh
     assert _same_units(units, kept), "aggregate changed its input"
 
     loaded = zoo.load(_sealed(short, learner, tmp_path / "model"))
-    assert _same_units(benchmark.evaluate(loaded), units)
+    assert _same_units(evaluate(benchmark, loaded).units, units)
     units.write(tmp_path / "units.parquet")
     assert benchmark.scoring.aggregate(Units.read(tmp_path / "units.parquet")) == values
 
@@ -154,13 +155,14 @@ def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Sh
 def test_counting_every_unit_once_is_no_change_and_the_floor_is_scored_on_the_same_units(short: Short) -> None:
     benchmark = short.benchmark()
     method, trivial = benchmark.floor()
-    units = benchmark.evaluate(trivial)
+    scored = evaluate(benchmark, trivial)
+    units = scored.units
     primary = benchmark.scoring.metrics[0].name
     once = benchmark.scoring.aggregate(units, np.ones(len(units), dtype=np.int64))
     assert once[primary] == pytest.approx(benchmark.scoring.aggregate(units)[primary])
     assert method
     assert benchmark.protocol.split("/")[1].startswith(benchmark.scoring.id)
-    for picture in benchmark.pictures(trivial).values():
+    for picture in benchmark.pictures(scored, scored).values():
         assert picture.dtype == np.uint8
         assert picture.shape[2] == 3
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from zoo.contracts import Facts, Inputs
 from zoo.data.segmentation import VOID
+from zoo.evaluation.evaluate import evaluate
 from zoo.segmentation.fcn import FCN, FCN8S, FCN16S, FCN32S, FCNLearner, FCNRecipe, Skip, scaled_crop
 
 SMALL = {"width": 4, "head": 8}
@@ -210,6 +211,6 @@ def test_two_steps_on_camvid(shared_data: Path, tmp_path: Path) -> None:
     again = FCN8S.batches(recipe, inputs)(1)
     assert all(torch.equal(again[name], value) for name, value in batches(1).items())
     benchmark = FCN8S.benchmark(recipe, inputs)
-    units = benchmark.evaluate(learner.eval().predictor())
+    units = evaluate(benchmark, learner.predictor()).units
     assert units.rows["confusion"].shape == (9, 11, 11)
     assert 0 < benchmark.scoring.aggregate(units)["mIoU"] < 1

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from zoo.catalogue import family
 from zoo.contracts import Facts, Inputs, Upstream
 from zoo.evaluation.action import ActionBenchmark
+from zoo.evaluation.evaluate import evaluate
 from zoo.training import train
 from zoo.video.two_stream import CNNM, FAMILY, TwoStream, TwoStreamBatches, TwoStreamLearner, mirrored
 
@@ -175,7 +176,7 @@ def test_motion_tells_and_a_frame_does_not(datasets: Path, tmp_path: Path) -> No
     trained = train(FAMILY, FAMILY.recipe("mini"), inputs, tmp_path / "two-stream")
     network, benchmark = trained.learner.predictor(), ActionBenchmark("collage-action", inputs)
     both, spatial, temporal = (
-        benchmark.scoring.aggregate(benchmark.evaluate(predictor))["accuracy"]
+        benchmark.scoring.aggregate(evaluate(benchmark, predictor).units)["accuracy"]
         for predictor in (network, OneStream(network, 0), OneStream(network, 1))
     )
     assert both >= 3 / 8

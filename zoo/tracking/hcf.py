@@ -302,7 +302,9 @@ class HCFTracker(nn.Module):
 class HCFLearner(Learner):
     """Nothing is learned before a track begins: the weights are VGG-19's, or those of an entry of the zoo."""
 
-    def __init__(self, recipe: HCFRecipe, _facts: Facts, upstream: Mapping[str, nn.Module] = MappingProxyType({})) -> None:
+    def __init__(
+        self, recipe: HCFRecipe, _facts: Facts, upstream: Mapping[str, nn.Module] = MappingProxyType({})
+    ) -> None:
         super().__init__()
         self.recipe = recipe
         if recipe.weights:

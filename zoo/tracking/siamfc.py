@@ -28,7 +28,8 @@ from torch.nn import functional
 
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.otb import open_otb
-from zoo.evaluation.tracking import Video, one_pass_evaluation
+from zoo.data.video import Video
+from zoo.evaluation.tracking import one_pass_evaluation
 from zoo.tasks import Box, Frame
 from zoo.training import Updater
 

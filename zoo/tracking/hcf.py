@@ -23,7 +23,6 @@ photograph of a test object.
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Self, cast
 
 import cv2
@@ -307,7 +306,7 @@ class HCFLearner(Learner):
     ) -> None:
         super().__init__()
         self.recipe = recipe
-        if recipe.weights:
+        if upstream is None:
             network = vgg19(recipe.layers)
         else:
             tracker = cast(SiamFCTracker, upstream[recipe.features])

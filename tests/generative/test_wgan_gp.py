@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from zoo.contracts import Facts
-from zoo.generative.wgan_gp import FAMILY, Critic, Generator, WganGpLearner, gradient_penalty, seed_size
+from zoo.generative.wgan_gp import FAMILY, Critic, Generator, gradient_penalty, seed_size
 
 
 def parameters(module: nn.Module) -> int:
@@ -15,23 +15,23 @@ def parameters(module: nn.Module) -> int:
 
 def test_the_papers_networks_have_the_size_their_layers_add_up_to() -> None:
     """Appendix C, CIFAR-10: every 3x3 convolution 128 -> 128 has 147,456 weights."""
-    recipe, facts, conv = FAMILY.recipe("paper"), Facts(height=32, width=32), 128 * 128 * 9
+    learner, conv = FAMILY.learner(FAMILY.recipe("paper"), Facts(height=32, width=32)), 128 * 128 * 9
     up_block = (2 * conv + 128) + (128 * 128 + 128) + 2 * 256  # convolutions, 1x1 shortcut, two normalisations
     generator = (128 * 2048 + 2048) + 3 * up_block + 256 + (128 * 3 * 9 + 3)
     first = (3 * 128 * 9 + 128) + (conv + 128) + (3 * 128 + 128)
     down = 2 * (conv + 128) + (128 * 128 + 128)
     critic = first + down + 2 * 2 * (conv + 128) + 128  # the last layer has no bias
-    assert parameters(Generator(recipe, facts)) == generator
-    assert parameters(Critic(recipe, facts)) == critic
+    assert parameters(learner.generator) == generator
+    assert parameters(learner.discriminator) == critic
 
 
 @pytest.mark.parametrize("size", [8, 28, 32])
 def test_pictures_have_the_size_of_the_data(size: int) -> None:
-    recipe, facts = FAMILY.recipe("smoke"), Facts(channels=1, height=size, width=size)
-    pictures = Generator(recipe, facts).sample(3, seed=0)
+    plan = {"channels": 1, "size": size, "width": 4}
+    pictures = Generator(**plan, latent=8).sample(3, seed=0)
     assert pictures.shape == (3, 1, size, size)
     assert pictures.dtype == torch.uint8
-    assert Critic(recipe, facts)(pictures.float()).shape == (3,)
+    assert Critic(**plan, flat_blocks=1)(pictures.float()).shape == (3,)
 
 
 def test_an_odd_size_is_refused() -> None:
@@ -66,15 +66,15 @@ def test_the_penalty_reaches_the_critics_weights() -> None:
 
 def test_one_step_is_so_many_critic_updates_and_one_of_the_generator() -> None:
     recipe = FAMILY.recipe("smoke", steps=10)
-    learner = WganGpLearner(recipe, Facts(channels=1, height=8, width=8))
+    learner = FAMILY.learner(recipe, Facts(channels=1, height=8, width=8))
     count = recipe.critic_steps * recipe.batch_size
     images = np.random.default_rng(0).integers(0, 256, size=(count, 1, 8, 8), dtype=np.uint8)
     learner.step({"image": torch.from_numpy(images)})
-    assert (learner.move_critic.updates, learner.move_generator.updates) == (5, 1)
+    assert (learner.move_discriminator.updates, learner.move_generator.updates) == (5, 1)
 
 
 def test_samples_depend_on_the_seed_alone() -> None:
-    generator = Generator(FAMILY.recipe("smoke"), Facts(channels=1, height=8, width=8))
+    generator = Generator(channels=1, size=8, width=4, latent=8)
     first = generator.sample(5, seed=1)
     torch.rand(7)
     assert torch.equal(first, generator.sample(5, seed=1))

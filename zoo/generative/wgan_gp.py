@@ -11,9 +11,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Target
+from zoo.contracts import Facts, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
-from zoo.layers.pixels import signed, to_bytes
+from zoo.generative.adversarial import WASSERSTEIN, Alternating, Penalty
+from zoo.layers.pixels import to_bytes
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 from zoo.training.updater import linear_decay
@@ -70,41 +71,52 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """z -> picture in [-1, 1]. Implements `zoo.tasks.Sampler`."""
+    """z -> picture in [-1, 1]. Implements `zoo.tasks.Sampler`.
 
-    def __init__(self, recipe: WganGpRecipe, facts: Facts) -> None:
+    Args:
+        channels: of a picture.
+        size: of a picture, both ways; see `seed_size`.
+        width: channels of every block.
+        latent: dimensions of z.
+    """
+
+    def __init__(self, *, channels: int, size: int, width: int, latent: int) -> None:
         super().__init__()
-        base, blocks = seed_size(facts.height)
-        self.latent, self.width, self.base = recipe.latent, recipe.width, base
-        self.project = nn.Linear(recipe.latent, recipe.width * base * base)
-        self.blocks = nn.Sequential(*(UpBlock(recipe.width) for _ in range(blocks)))
-        self.norm = nn.BatchNorm2d(recipe.width)
-        self.to_picture = nn.Conv2d(recipe.width, facts.channels, 3, padding=1)
+        base, blocks = seed_size(size)
+        self.latent, self.width, self.base = latent, width, base
+        self.project = nn.Linear(latent, width * base * base)
+        self.blocks = nn.Sequential(*(UpBlock(width) for _ in range(blocks)))
+        self.norm = nn.BatchNorm2d(width)
+        self.to_picture = nn.Conv2d(width, channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.blocks(self.project(z).view(-1, self.width, self.base, self.base))
         return torch.tanh(self.to_picture(functional.relu(self.norm(x))))
 
+    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """z drawn from N(0, I), from the global generator of its device unless one of the CPU is given."""
+        device = self.project.weight.device
+        drawn_on = "cpu" if generator else device
+        return torch.randn(count, self.latent, generator=generator, device=drawn_on).to(device)
+
     @torch.inference_mode()
     def sample(self, count: int, *, seed: int) -> Tensor:
-        weight = self.project.weight
-        z = torch.randn(count, self.latent, generator=torch.Generator().manual_seed(seed)).to(weight.device)
         was_training = self.training
-        pictures = self.eval()(z)
+        pictures = self.eval()(self.noise(count, torch.Generator().manual_seed(seed)))
         self.train(was_training)
         return to_bytes(pictures)
 
 
 class Critic(nn.Module):
-    """Picture -> estimate of how real, unbounded."""
+    """Picture -> estimate of how real, unbounded; arguments as the generator's, and blocks that keep the size."""
 
-    def __init__(self, recipe: WganGpRecipe, facts: Facts) -> None:
+    def __init__(self, *, channels: int, size: int, width: int, flat_blocks: int) -> None:
         super().__init__()
-        width, downs = recipe.width, min(2, seed_size(facts.height)[1])
+        downs = min(2, seed_size(size)[1])
         self.blocks = nn.Sequential(
-            CriticBlock(facts.channels, width, down=True, first=True),
+            CriticBlock(channels, width, down=True, first=True),
             *(CriticBlock(width, width, down=True) for _ in range(downs - 1)),
-            *(CriticBlock(width, width, down=False) for _ in range(recipe.flat_blocks)),
+            *(CriticBlock(width, width, down=False) for _ in range(flat_blocks)),
         )
         self.score = nn.Linear(width, 1, bias=False)  # a constant cancels in real - fake
 
@@ -134,45 +146,27 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return (slope.flatten(1).norm(dim=1) - 1.0).square().mean()
 
 
-class WganGpLearner(Learner):
+def learner(recipe: WganGpRecipe, facts: Facts) -> Alternating:
     """Algorithm 1: so many critic updates, then one of the generator."""
+    channels, size, width = facts.channels, facts.height, recipe.width
+    generator = Generator(channels=channels, size=size, width=width, latent=recipe.latent)
+    critic = Critic(channels=channels, size=size, width=width, flat_blocks=recipe.flat_blocks)
 
-    def __init__(self, recipe: WganGpRecipe, facts: Facts) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.generator, self.critic = Generator(recipe, facts), Critic(recipe, facts)
-        self.move_generator = self._adam(self.generator, updates=recipe.steps)
-        self.move_critic = self._adam(self.critic, updates=recipe.steps * recipe.critic_steps)
+    def adam(network: nn.Module, *, updates: int) -> Updater:
+        schedule, rate = linear_decay(updates), recipe.learning_rate
+        return Updater(network.parameters(), torch.optim.Adam, schedule=schedule, lr=rate, betas=recipe.betas)
 
-    def _adam(self, network: nn.Module, *, updates: int) -> Updater:
-        recipe = self.recipe
-        return Updater(
-            network.parameters(),
-            torch.optim.Adam,
-            schedule=linear_decay(updates),
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-        )
-
-    def step(self, batch: Batch) -> Scalars:
-        """One generator update; `batch["image"]` is (critic_steps * n, c, h, w) uint8."""
-        for real in signed(batch["image"]).chunk(self.recipe.critic_steps):
-            with torch.no_grad():
-                fake = self.generator(self._noise(real))
-            distance = self.critic(real).mean() - self.critic(fake).mean()
-            penalty = gradient_penalty(self.critic, real, fake)
-            self.move_critic(self.recipe.penalty * penalty - distance)
-        self.critic.requires_grad_(False)
-        generator_loss = -self.critic(self.generator(self._noise(real))).mean()
-        self.move_generator(generator_loss)
-        self.critic.requires_grad_(True)
-        return {"wasserstein": distance.detach(), "penalty": penalty.detach(), "generator": generator_loss.detach()}
-
-    def _noise(self, like: Tensor) -> Tensor:
-        return torch.randn(len(like), self.recipe.latent, device=like.device)
-
-    def predictor(self) -> nn.Module:
-        return self.generator
+    return Alternating(
+        generator,
+        critic,
+        noise=generator.noise,
+        losses=WASSERSTEIN,
+        move_generator=adam(generator, updates=recipe.steps),
+        move_discriminator=adam(critic, updates=recipe.steps * recipe.critic_steps),
+        discriminator_steps=recipe.critic_steps,
+        fresh_batches=1,
+        penalty=Penalty(weight=recipe.penalty, of=gradient_penalty),
+    )
 
 
 FAMILY = Family(
@@ -186,7 +180,7 @@ FAMILY = Family(
         # Appendix C: 100,000 generator updates, batches of 64.
         "paper": WganGpRecipe(dataset="cifar10", steps=100_000, batch_size=64, space="inception", draws=50_000),
     },
-    learner=WganGpLearner,
+    learner=learner,
     batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
     targets=(

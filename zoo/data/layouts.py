@@ -147,7 +147,10 @@ LAYOUTS = (
     ),
     Layout(
         "pairs with flow",
-        ("*-gt.flo", "*_flow.flo", "data/*_flow.flo", "training/flow", "training/flow_occ", "other-gt-flow"),
+        (
+            *("*-gt.flo", "*_flow.flo", "data/*_flow.flo", "training/flow", "training/flow_occ"),
+            *("other-gt-flow", "optical_flow"),
+        ),
         flow_splits,
         _pairs,
     ),

@@ -172,27 +172,33 @@ class _Module:
         return frozenset(name for statement in self.tree.body for name in _targets(statement))
 
     def _definition(self, nodes: list[ast.AST], mentioned: list[str]) -> Definition:
-        symbols: set[Symbol] = set()
-        packages: set[str] = set()
-        names = [*mentioned, *(n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name))]
+        every = [inner for node in nodes for inner in ast.walk(node)]
+        # `dcgan.learner`, of a module that was imported as `dcgan`: what is used of it, not the whole.
+        parts = [n for n in every if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+        within = {id(n.value): self._part(n) for n in parts if self._part(n)}
+        names = [*mentioned, *(n.id for n in every if isinstance(n, ast.Name) and id(n) not in within)]
         targets = [self.imports[name] for name in names if name in self.imports]
-        for node in nodes:
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Import | ast.ImportFrom):
-                    targets += [target for _, target in self._imported(inner)]
-        for module, name in targets:
-            if module.partition(".")[0] == "zoo":
-                symbols.add(_resolved(module, name))
-            else:
-                packages.add(module.partition(".")[0])
-        symbols |= {Symbol(self.name, name) for name in names if name in self._names}
+        targets += [target for target in within.values() if target]
+        for inner in every:
+            if isinstance(inner, ast.Import | ast.ImportFrom):
+                targets += [target for _, target in self._imported(inner)]
+        ours = [target for target in targets if target[0].partition(".")[0] == "zoo"]
+        symbols = {_resolved(*target) for target in ours} | {Symbol(self.name, n) for n in names if n in self._names}
+        packages = {module.partition(".")[0] for module, _ in targets} - {"zoo"}
         text = "\n".join(ast.dump(node) for node in nodes)
         return Definition(_sha256(text), tuple(sorted(symbols)), tuple(sorted(packages)))
+
+    def _part(self, node: ast.Attribute) -> tuple[str, str] | None:
+        """Module and name, where the attribute is one of a module of the zoo that was imported by that name."""
+        module, name = self.imports.get(node.value.id, ("", WHOLE)) if isinstance(node.value, ast.Name) else ("", WHOLE)
+        whole = module if not name else f"{module}.{name}"
+        return (whole, node.attr) if name != WHOLE and file_of(whole) else None
 
     def _imported(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, tuple[str, str]]]:
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                yield alias.asname or alias.name.partition(".")[0], (alias.name, "")
+                bound = "" if alias.asname or "." not in alias.name else WHOLE  # `import a.b` binds `a`
+                yield alias.asname or alias.name.partition(".")[0], (alias.name, bound)
         else:
             origin = util.resolve_name("." * statement.level + (statement.module or ""), self.package)
             for alias in statement.names:
@@ -210,7 +216,7 @@ def file_of(module: str) -> Path | None:
 
 def _resolved(module: str, name: str) -> Symbol:
     """What `from module import name` names: a module as a whole, or a definition in one."""
-    if not name or name == "*":
+    if name in ("", WHOLE):
         return Symbol(module, WHOLE)
     inner = f"{module}.{name}"
     return Symbol(inner, WHOLE) if file_of(inner) else Symbol(module, name)

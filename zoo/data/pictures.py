@@ -39,6 +39,16 @@ def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:
         return np.array(_decoded(picture, path))
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, as its header has them.
+
+    Raises:
+        ValueError: no picture can be read from the file.
+    """
+    with _open(path) as picture:
+        return picture.size
+
+
 def captioned(picture: UInt8[np.ndarray, "h w 3"], *lines: str) -> UInt8[np.ndarray, "H w 3"]:
     """A picture above lines of text, black on white."""
     height, width = picture.shape[:2]

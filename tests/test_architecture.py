@@ -13,6 +13,8 @@ PACKAGES = ("cli", "flows", "registry", "zoo")
 PLANTED = {
     "cli -> flows -> registry -> zoo": ("registry/store.py", "import flows.plan"),
     "the areas of the zoo never import each other": ("zoo/tracking/siamfc.py", "import zoo.segmentation.fcn"),
+    "scoring needs numpy alone": ("zoo/scoring/units.py", "import torch"),
+    "what learns knows neither benchmarks nor pictures": ("zoo/training/loop.py", "import zoo.drawing.plots"),
     "the zoo knows no platform": ("zoo/training/loop.py", "import mlflow"),
     "only the flows know Prefect and DVC": ("cli/data.py", "import prefect"),
     "only the registry knows MLflow": ("flows/plan.py", "import mlflow"),

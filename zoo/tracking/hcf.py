@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.vgg import cfgs, make_layers
 
-from zoo.contracts import Facts, Family, Inputs, Learner, Recipe, Target
+from zoo.contracts import Facts, Family, Inputs, Learner, Recipe, Scores, Target
 from zoo.evaluation.tracking import one_pass_evaluation
 from zoo.tasks import Box, Frame
 from zoo.tracking.siamfc import SiamFCTracker
@@ -59,14 +59,20 @@ class HCFRecipe(Recipe):
     layers: tuple[int, int, int] = Field(
         (17, 26, 35), description="conv3-4, conv4-4, conv5-4, each after its ReLU, in torchvision's numbering"
     )
-    side: int = Field(224, ge=16, description="pixels; every window is resized to this square; code, get_features.m")
+    side: Scores[int] = Field(
+        224, ge=16, description="pixels; every window is resized to this square; code, get_features.m"
+    )
 
-    gamma: tuple[float, float, float] = Field((0.02, 0.5, 1.0), description="weight of each layer's response (eq. 5)")
-    cell: int = Field(4, ge=1, description="pixels of the frame a cell of the features, about")
-    regularization: float = Field(1e-4, gt=0, description="lambda (eq. 1)")
-    label_width: float = Field(0.1, gt=0, description="standard deviation of the label, in objects (their root area)")
-    rate: float = Field(0.01, ge=0, le=1, description="share of a new frame in the filters (eta, eq. 4)")
-    margins: tuple[float, float, float] = Field(
+    gamma: Scores[tuple[float, float, float]] = Field(
+        (0.02, 0.5, 1.0), description="weight of each layer's response (eq. 5)"
+    )
+    cell: Scores[int] = Field(4, ge=1, description="pixels of the frame a cell of the features, about")
+    regularization: Scores[float] = Field(1e-4, gt=0, description="lambda (eq. 1)")
+    label_width: Scores[float] = Field(
+        0.1, gt=0, description="standard deviation of the label, in objects (their root area)"
+    )
+    rate: Scores[float] = Field(0.01, ge=0, le=1, description="share of a new frame in the filters (eta, eq. 4)")
+    margins: Scores[tuple[float, float, float]] = Field(
         (1.8, 1.0, 0.4),
         description="of the window around an object, in its sides: of most, of a large one, above and below a tall one "
         "(code, run_CF2.m)",
@@ -301,9 +307,7 @@ class HCFTracker(nn.Module):
 class HCFLearner(Learner):
     """Nothing is learned before a track begins: the weights are VGG-19's, or those of an entry of the zoo."""
 
-    def __init__(
-        self, recipe: HCFRecipe, _facts: Facts, upstream: Mapping[str, nn.Module] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, recipe: HCFRecipe, _facts: Facts, upstream: Mapping[str, nn.Module] | None = None) -> None:
         super().__init__()
         self.recipe = recipe
         if upstream is None:

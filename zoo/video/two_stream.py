@@ -8,11 +8,17 @@ Devil in the Details", BMVC 2014, table 1 and the published VGG_CNN_M_2048.
 
 Differs from the paper: flow is estimated by an entry of the zoo, RAFT, where it takes Brox et al. 2004; that network
 is part of what is published, so that a pulled model needs no other. The streams are fused by the mean of their softmax
-scores (table 4 also has an SVM on them), learn from videos in random order, not drawn evenly over classes, and from
-the same crops, without colour jitter. Scored by ten clips and the centre, where it takes 25 frames and ten crops. In
-`paper` the spatial stream starts from torchvision's VGG-16, because CNN-M's ImageNet weights are not published in a
-form that runs no code, and as in the paper only its last layer learns (table 1a). `smoke` and `mini` are narrow, start
-from chance with batch normalisation, and look at every third frame. `paper` has never been run here.
+scores, which has 0.869 in the paper (table 4; 0.880 by an SVM on them, which is not here). They learn from videos in
+random order, not drawn evenly over classes, and from the same crops, without colour jitter. Scored by ten clips and
+the centre, where it takes 25 frames and ten crops. In `paper` the spatial stream starts from torchvision's VGG-16,
+because CNN-M's ImageNet weights are not published in a form that runs no code, and as in the paper only its last layer
+learns (table 1a). `smoke` and `mini` are narrow, start from chance with batch normalisation, and look at every third
+frame. `paper` has never been run here. The paper's number is a mean over UCF-101's three splits, of which
+`--set split=2` and `--set split=3` are the others.
+
+Without batch normalisation CNN-M starts from Gaussians of deviation 0.01 and biases of 0: section 5 refers to
+Krizhevsky et al. 2012, who have that deviation. BMVC 2014 has a variance of 0.01, which must be a slip: from it the
+temporal stream's first loss is millions, not log 101.
 """
 
 from collections.abc import Mapping
@@ -45,6 +51,7 @@ IMAGENET_DEVIATION = (58.395, 57.12, 57.375)  # 0.229, 0.224, 0.225 of 255
 class TwoStreamRecipe(Recipe):
     """The defaults are the paper's: section 5 unless said, where it refers to Krizhevsky et al. 2012 theirs."""
 
+    split: int = Field(1, ge=1, le=3, description="of UCF-101's three official ones, trained and scored on")
     size: tuple[int, int] = Field((256, 341), description="height and width that a frame is shrunk to; the smaller 256")
     crop: int = Field(224, ge=1, description="pixels; random in training, central in testing")
     mirror: bool = Field(True, description="half of the clips. Not where left and right are classes")
@@ -134,10 +141,18 @@ class CNNM(nn.Module):
             *(nn.Linear(*head), nn.ReLU(inplace=True), nn.Dropout(dropout)),
             nn.Linear(head[1], classes),
         )
+        if not batch_norm:
+            self._start()
 
     def forward(self, x: Float[Tensor, "n channels crop crop"]) -> Float[Tensor, "n classes"]:
         """Class scores before the softmax."""
         return self.classifier(self.features(x))
+
+    def _start(self) -> None:
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.normal_(layer.weight, std=0.01)  # Krizhevsky et al., section 5
+                nn.init.zeros_(cast(Tensor, layer.bias))
 
 
 def _pooling() -> nn.Module:
@@ -306,7 +321,7 @@ class TwoStreamBatches:
     """Consecutive flows of each video and a random frame of those between which they lie, cropped and mirrored."""
 
     def __init__(self, recipe: TwoStreamRecipe, inputs: Inputs) -> None:
-        split = open_ucf101(inputs.dataset(recipe.dataset), "train")
+        split = open_ucf101(inputs.dataset(recipe.dataset), "train", split=recipe.split)
         upstream = inputs.upstream[recipe.flow]
         estimator = _estimator(upstream.predictor, recipe)
         self.recipe = recipe
@@ -354,7 +369,7 @@ def mirrored(
 
 
 def _benchmark(recipe: TwoStreamRecipe, inputs: Inputs) -> ActionBenchmark:
-    return ActionBenchmark(recipe.scored, inputs)
+    return ActionBenchmark(recipe.scored, inputs, split=recipe.split)
 
 
 def _from_chance(*, steps: int, batch_size: int) -> TwoStreamRecipe:
@@ -394,7 +409,7 @@ FAMILY = Family(
     batches=TwoStreamBatches,
     benchmark=_benchmark,
     targets=(
-        Target(metric="accuracy", value=0.880, dataset="ucf101", source="paper, both streams, mean of 3 splits"),
+        Target(metric="accuracy", value=0.869, dataset="ucf101", source="paper, table 4, averaged, mean of 3 splits"),
         Target(metric="accuracy", value=0.885, dataset="ucf101", source="reproduced by others, ResNet-101, split 1"),
     ),
 )

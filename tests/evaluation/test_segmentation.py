@@ -57,13 +57,49 @@ def test_perfect_segmentation_scores_one(tiny: Inputs) -> None:
     assert set(benchmark.scoring.aggregate(units).values()) == {1.0}
 
 
-def test_the_floor_is_the_majority_of_the_training_split(tiny: Inputs) -> None:
-    benchmark = SegmentationBenchmark("tiny", tiny)
-    name, everywhere = benchmark.floor()
-    confusion = evaluate(benchmark, everywhere).units.rows["confusion"]
-    assert name == "majority class"
-    assert confusion[:, :, :2].sum() == 0  # dog everywhere, though the scored pictures are mostly background
-    assert benchmark.scoring.aggregate(evaluate(benchmark, everywhere).units)["mIoU"] < 0.1
+def written(folder: Path, split: str, labels: list[np.ndarray]) -> None:
+    """A split of black pictures with these labels, in VOC's layout."""
+    for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "classes.txt").write_text("\n".join(NAMES))
+    for i, label in enumerate(labels):
+        Image.fromarray(np.zeros((*label.shape, 3), np.uint8)).save(folder / "JPEGImages" / f"{split}{i}.jpg")
+        Image.fromarray(label.astype(np.uint8)).save(folder / "SegmentationClass" / f"{split}{i}.png")
+    names = "\n".join(f"{split}{i}" for i in range(len(labels)))
+    (folder / "ImageSets/Segmentation" / f"{split}.txt").write_text(names)
+
+
+def test_the_floor_is_what_is_most_frequent_at_each_position_of_the_training_pictures(tmp_path: Path) -> None:
+    """Cats above dogs in two pictures of three, at any size; nothing of it is learned from the pictures scored."""
+    cats_above = np.repeat([1, 2], 32)[:, None].repeat(64, axis=1)
+    other = np.zeros((32, 96), np.int64)
+    written(tmp_path / "tiny", "train", [cats_above, cats_above[:, :48], other])
+    written(tmp_path / "tiny", "val", [np.repeat([1, 2], 20)[:, None].repeat(30, axis=1), np.full((40, 50), 2)])
+    benchmark = SegmentationBenchmark("tiny", Inputs(datasets=tmp_path))
+    name, trivial = benchmark.floor()
+    assert name == "most frequent class of each position"
+    units = evaluate(benchmark, trivial).units
+    assert units.rows["confusion"][0].tolist() == [[0, 0, 0], [0, 600, 0], [0, 0, 600]]
+    assert units.rows["confusion"][1].tolist() == [[0, 0, 0], [0, 0, 0], [0, 1000, 1000]]
+
+
+def test_void_is_never_the_floors_class(tmp_path: Path) -> None:
+    """Where nothing is labelled it says what is most frequent elsewhere."""
+    half_void = np.full((64, 64), 255)
+    half_void[:32, :40] = 2
+    half_void[:32, 40:] = 1
+    written(tmp_path / "tiny", "train", [half_void])
+    written(tmp_path / "tiny", "val", [np.full((64, 64), 2)])
+    benchmark = SegmentationBenchmark("tiny", Inputs(datasets=tmp_path))
+    confusion = evaluate(benchmark, benchmark.floor()[1]).units.rows["confusion"][0]
+    assert confusion[2].tolist() == [0, 32 * 24, 64 * 64 - 32 * 24]
+
+
+@pytest.mark.shared_data
+def test_the_floor_of_real_streets_knows_where_sky_and_road_are(shared_data: Path) -> None:
+    benchmark = SegmentationBenchmark("segmentation_camvid", Inputs(datasets=shared_data))
+    floor = benchmark.scoring.aggregate(evaluate(benchmark, benchmark.floor()[1]).units)
+    assert floor["mIoU"] == pytest.approx(0.161, abs=0.001)  # the majority class has 0.026
 
 
 def test_pictures_show_photo_truth_prediction_and_legend(tiny: Inputs) -> None:

@@ -1,6 +1,6 @@
 """Benchmark for segmenters: mIoU on the validation split, each picture by itself and at its own size."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
-from zoo.data.segmentation import VOID, SegmentationSplit, open_segmentation
+from zoo.data.segmentation import VOID, open_segmentation
 from zoo.drawing.segmentation import panels
 from zoo.drawing.sheets import spread
 from zoo.evaluation.stage import Stage
@@ -17,6 +17,7 @@ from zoo.scoring.units import Evaluated, Units
 from zoo.tasks import Segmenter
 
 SHOWN = 4  # pictures
+CELLS = 32  # the floor's positions, along each side of a picture of any size
 
 
 class SegmentationBenchmark:
@@ -40,29 +41,41 @@ class SegmentationBenchmark:
         return Evaluated(Units({"id": np.array(self.val.ids), "confusion": np.stack(confusion)}), shown)
 
     def floor(self) -> tuple[str, Segmenter]:
-        """Everywhere the most frequent class of the training split."""
-        pixels = sum(np.bincount(label.ravel(), minlength=256)[:VOID] for _, label in _each(self.train))
-        return "majority class", _Everywhere(int(np.argmax(pixels)))
+        """At each position the class that is most frequent there in the training split, whatever the picture shows."""
+        votes = np.zeros((CELLS**2, len(self.train.classes)), np.int64)
+        for i in range(len(self.train)):
+            _, label = self.train[i]
+            known = label != VOID
+            np.add.at(votes, (_cells(*label.shape)[known], label[known]), 1)
+        votes[votes.sum(axis=1) == 0] = votes.sum(axis=0)  # no training picture has a label there
+        return "most frequent class of each position", _SameEverywhere(votes.argmax(axis=1))
 
     def pictures(self, model: Evaluated, _floor: Evaluated) -> Mapping[str, Picture]:
         """Photo, truth and prediction side by side, for a few pictures spread over the split."""
         return panels(self.val, model.shown)
 
 
-class _Everywhere:
-    """Names one class, wherever."""
+class _SameEverywhere:
+    """Names the same classes in every picture.
 
-    def __init__(self, label: int) -> None:
-        self.label = label
+    Args:
+        classes: of each cell.
+    """
 
-    def segment(self, images: Tensor) -> Tensor:
-        return torch.full((len(images), *images.shape[-2:]), self.label, dtype=torch.int64)
+    def __init__(self, classes: Int64[np.ndarray, "cells"]) -> None:
+        self.classes = classes
+
+    def segment(self, images: UInt8[Tensor, "n 3 h w"]) -> Int64[Tensor, "n h w"]:
+        labels = torch.from_numpy(self.classes[_cells(*images.shape[-2:])])
+        return labels.expand(len(images), -1, -1)
+
+
+def _cells(height: int, width: int) -> Int64[np.ndarray, "{height} {width}"]:
+    """The place of each pixel on a board of CELLS x CELLS that is as large as the picture."""
+    row, column = (np.arange(size) * CELLS // size for size in (height, width))
+    return row[:, None] * CELLS + column
 
 
 def _segmented(predictor: Segmenter, image: UInt8[np.ndarray, "h w 3"]) -> Int64[np.ndarray, "_ _"]:
     batch = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
     return np.asarray(predictor.segment(batch)[0].numpy())
-
-
-def _each(split: SegmentationSplit) -> Iterator[tuple[UInt8[np.ndarray, "_ _ 3"], UInt8[np.ndarray, "_ _"]]]:
-    return (split[i] for i in range(len(split)))

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from cli import convert
 from cli.output import JSON, print_table, talk
 
 app = typer.Typer(help="Make, bring in, verify and share data sets.", no_args_is_help=True)
+app.add_typer(convert.app, name="convert")
 
 TOLD = 10  # items that are left out; the file names all
 SkipBad = Annotated[

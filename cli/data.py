@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import convert
 from cli.output import JSON, print_table, talk
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from zoo.data.sources import Source
 
 app = typer.Typer(help="Make, bring in, verify and share data sets.", no_args_is_help=True)
+app.add_typer(convert.app, name="convert")
 
 TOLD = 10  # items that are left out; the file names all
 SkipBad = Annotated[

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from zoo.data.coco import coco_splits, open_coco
 from zoo.data.flow import flow_splits, open_flow
-from zoo.data.image_folder import open_image_folder
+from zoo.data.image_folder import ONLY_CLASS, open_image_folder
 from zoo.data.labelled import open_labelled
 from zoo.data.left_out import BadItems, leave_out, left_out
 from zoo.data.otb import open_otb
@@ -208,7 +208,7 @@ LAYOUTS = (
     Layout(
         "sequences of one tracked object",
         ("*/groundtruth_rect*.txt", "*/*/groundtruth_rect*.txt"),
-        _present("train", "test"),
+        _present("train", "val", "test"),
         _sequences,
     ),
     Layout("videos of actions", ("ucfTrainTestlist",), _always("train", "test"), _actions),
@@ -230,7 +230,10 @@ LAYOUTS = (
     ),
     Layout(
         "pictures in a folder per class",
-        tuple(f"train/*/*{suffix}" for suffix in (".jpg", ".jpeg", ".JPEG", ".png", ".ppm", ".webp")),
+        (
+            *(f"train/*/*{suffix}" for suffix in (".jpg", ".jpeg", ".JPEG", ".png", ".ppm", ".webp")),
+            f"train/{ONLY_CLASS}",
+        ),
         _present("train", "val", "test"),
         _pictures,
     ),

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from flows import versions
+from flows.datasets import commands
+from flows.datasets.manifest import Manifest
 from registry.settings import Settings
 from zoo.data.convert.outcome import Converted
 
@@ -33,8 +34,8 @@ def convert(name: str, settings: Settings, conversion: Callable[[Path], Converte
     shutil.rmtree(folder, ignore_errors=True)  # of a conversion that was stopped half way
     converted = conversion(folder)
     try:
-        words = versions.add(name, folder, settings)
+        words = commands.add(name, folder, settings)
     except ValueError as error:
         raise ValueError(f"{error} What was converted is kept in {folder}, for `zoo data add` to take.") from error
     shutil.rmtree(folder)
-    return Recorded(converted, words, versions.digest(name, settings))
+    return Recorded(converted, words, Manifest(settings).digest(name))

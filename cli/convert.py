@@ -78,8 +78,8 @@ def pictures(
 ) -> None:
     """Pictures of any size as squares of one size, for models of pictures: LSUN, CelebA, FFHQ, ImageNet.
 
-    A folder with train/, val/ or test/ keeps them and the classes in them. LSUN's databases go to files first, by LSUN's
-    own tool.
+    A folder with train/, val/ or test/ keeps them and the classes in them. LSUN's databases go to files first, by
+    LSUN's own tool.
 
     Examples: [bold]zoo data convert pictures bedroom_train lsun-bedroom --size 64[/bold] ·
     [bold]zoo data convert pictures img_align_celeba celeba --size 64 --crop celeba[/bold]

@@ -4,12 +4,16 @@ import contextlib
 import io
 from pathlib import Path
 
+import faster_coco_eval
 import numpy as np
 import pytest
-from faster_coco_eval import COCO, COCOeval_faster
+from faster_coco_eval import COCOeval_faster
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from zoo.data.coco import Instances
 from zoo.scoring.detection import CocoAP, Found, matched
+from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
 
 SIDE = 20
@@ -33,11 +37,11 @@ def found(*things: tuple[int, float, list[int]]) -> Found:
     return Found(boxes, scores, classes, filled(boxes))
 
 
-def units(*pictures: tuple[Instances, Found], classes: int) -> Units:
+def units(*pictures: tuple[Instances, Found], classes: int, ids: list[int] | None = None) -> Units:
     rows = [matched(*picture) for picture in pictures]
     truths = [np.bincount(true.classes[~true.crowd], minlength=classes) for true, _ in pictures]
     ragged = {name: np.fromiter((row[name] for row in rows), object, count=len(rows)) for name in rows[0]}
-    return Units({"image": np.arange(len(rows)), "truths": np.stack(truths)} | ragged)
+    return Units({"image": np.array(ids or range(len(rows))), "truths": np.stack(truths)} | ragged)
 
 
 def test_a_case_worked_by_hand() -> None:
@@ -74,7 +78,7 @@ def test_agrees_with_faster_coco_eval_on_random_detections(seed: int) -> None:
     pictures.append((pictures[0][0], found()))
     values = CocoAP().aggregate(units(*pictures, classes=4))
     for way, name in (("box", "bbox"), ("mask", "segm")):
-        theirs = other_package(pictures, name)
+        theirs = other_package(faster_coco_eval.COCO, COCOeval_faster, pictures, list(range(len(pictures))), name)
         ours = [values[f"{way}_{metric}"] for metric in ("AP", "AP50", "AP75")]
         assert ours == pytest.approx(theirs, abs=1e-9)
         assert 0.05 < ours[0] < 0.9
@@ -90,15 +94,44 @@ def random_picture(rng: np.random.Generator, *, things: int) -> tuple[Instances,
     return true, found(*zip(said, scores.tolist(), shifted.tolist(), strict=True))
 
 
-def other_package(pictures: list[tuple[Instances, Found]], name: str) -> list[float]:
-    """AP, AP50 and AP75 of the whole of it by faster-coco-eval, with polygons instead of run lengths."""
+@pytest.mark.parametrize("seed", range(4))
+def test_detections_of_one_score_are_sorted_as_coco_sorts_them(seed: int) -> None:
+    """Listed in any order, scores that all tie: the order of the pictures' ids decides, as in COCO's own code."""
+    rng = np.random.default_rng(seed)
+    pictures = [
+        (true, said._replace(scores=np.full(len(said.scores), 0.5)))
+        for true, said in (random_picture(rng, things=n) for n in (6, 3, 9, 4, 1, 12))
+    ]
+    ids = rng.permutation(900)[: len(pictures)].tolist()
+    listed = units(*pictures, classes=4, ids=ids)
+    values = CocoAP().aggregate(listed)
+    for way, name in (("box", "bbox"), ("mask", "segm")):
+        theirs = other_package(COCO, COCOeval, pictures, ids, name)
+        assert [values[f"{way}_{metric}"] for metric in ("AP", "AP50", "AP75")] == pytest.approx(theirs, abs=1e-12)
+    as_listed = scoring("coco-val/coco@1").aggregate(listed)
+    in_order = units(*(pictures[i] for i in np.argsort(ids)), classes=4)
+    assert as_listed["box_AP"] != values["box_AP"] == scoring("coco-val/coco@1").aggregate(in_order)["box_AP"]
+
+
+def test_counts_follow_their_pictures_into_the_order_of_ids() -> None:
+    rng = np.random.default_rng(5)
+    pictures = [random_picture(rng, things=6) for _ in range(3)]
+    weighted = CocoAP().aggregate(units(*pictures, classes=4, ids=[7, 9, 3]), np.array([2, 0, 1]))
+    whole = CocoAP().aggregate(units(pictures[2], pictures[0], pictures[0], classes=4))
+    assert weighted == {name: whole[name] for name in ("mask_AP", "mask_AP50", "mask_AP75")}
+
+
+def other_package(
+    listing_type: type, counting_type: type, pictures: list[tuple[Instances, Found]], ids: list[int], name: str
+) -> list[float]:
+    """AP, AP50 and AP75 of the whole of it by another package, with polygons instead of run lengths."""
     listing: dict[str, list[dict[str, object]]] = {
-        "images": [{"id": i, "height": SIDE, "width": SIDE} for i in range(len(pictures))],
+        "images": [{"id": i, "height": SIDE, "width": SIDE} for i in ids],
         "categories": [{"id": k + 1, "name": str(k)} for k in range(4)],
         "annotations": [],
     }
     results = []
-    for i, (true, said) in enumerate(pictures):
+    for i, (true, said) in zip(ids, pictures, strict=True):
         for box, k, crowd in zip(true.boxes.tolist(), true.classes.tolist(), true.crowd.tolist(), strict=True):
             listing["annotations"].append(
                 described(i, box, k)
@@ -107,8 +140,10 @@ def other_package(pictures: list[tuple[Instances, Found]], name: str) -> list[fl
         for box, k, score in zip(said.boxes.tolist(), said.classes.tolist(), said.scores.tolist(), strict=True):
             results.append(described(i, box, k) | {"score": score})
     with contextlib.redirect_stdout(io.StringIO()):
-        true_set = COCO(listing)
-        counting = COCOeval_faster(true_set, true_set.loadRes(results), name)
+        true_set = listing_type()
+        true_set.dataset = listing
+        true_set.createIndex()
+        counting = counting_type(true_set, true_set.loadRes(results), name)
         counting.evaluate()
         counting.accumulate()
         counting.summarize()

@@ -1,12 +1,15 @@
 """WGAN-GP: the networks' sizes, the penalty by hand, and what one step moves."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from zoo.contracts import Facts
-from zoo.generative.wgan_gp import FAMILY, Critic, Generator, gradient_penalty, seed_size
+from zoo.generative.wgan_gp import FAMILY, Critic, Generator, WganGpRecipe, gradient_penalty, seed_size
+from zoo.layers.pixels import dequantised, signed, to_bytes
 
 
 def parameters(module: nn.Module) -> int:
@@ -79,3 +82,47 @@ def test_samples_depend_on_the_seed_alone() -> None:
     torch.rand(7)
     assert torch.equal(first, generator.sample(5, seed=1))
     assert not torch.equal(first, generator.sample(5, seed=2))
+
+
+def test_paper_takes_what_only_the_authors_code_tells() -> None:
+    paper = FAMILY.recipe("paper")
+    assert (paper.generator_batches, paper.dequantised, paper.initialisation) == (2, True, "glorot")
+    learner = FAMILY.learner(FAMILY.recipe("paper", width=4), Facts(height=32, width=32))
+    asked: list[int] = []
+    drawn = learner.noise
+    learner.noise = lambda count: asked.append(count) or drawn(count)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, size=(20, 3, 32, 32), dtype=np.uint8))
+    learner.step({"image": images})
+    assert asked == [4, 4, 4, 4, 4, 8]
+    assert not torch.equal(learner.scaled(images), learner.scaled(images))
+
+
+@pytest.mark.parametrize("name", ["smoke", "mini", "mnist"])
+def test_our_own_recipes_learn_as_they_did_before_that_could_be_chosen(name: str) -> None:
+    recipe = FAMILY.recipe(name)
+    before = recipe.model_dump(exclude={"generator_batches", "dequantised", "initialisation"})
+    assert WganGpRecipe.model_validate(WganGpRecipe.upgraded(before)) == recipe
+    assert WganGpRecipe.upgraded(FAMILY.recipe("paper").model_dump()) == FAMILY.recipe("paper").model_dump()
+
+
+def test_paper_starts_from_glorots_uniform() -> None:
+    """Its deviation is sqrt(2 / (fan in + fan out)), and sqrt 2 times that for 3x3 convolutions inside a block."""
+    torch.manual_seed(0)
+    learner = FAMILY.learner(FAMILY.recipe("paper"), Facts(height=32, width=32))
+    up, down, flat = learner.generator.blocks[0], learner.discriminator.blocks[1], learner.discriminator.blocks[2]
+    assert up.conv1.weight.std().item() == pytest.approx(math.sqrt(4 / (2 * 9 * 128)), rel=0.01)
+    assert flat.conv2.weight.std().item() == pytest.approx(math.sqrt(4 / (2 * 9 * 128)), rel=0.01)
+    assert down.shortcut.weight.std().item() == pytest.approx(math.sqrt(2 / (2 * 128)), rel=0.02)
+    assert learner.generator.project.weight.std().item() == pytest.approx(math.sqrt(2 / (128 + 2048)), rel=0.01)
+    to_picture = learner.generator.to_picture
+    assert to_picture.weight.abs().max().item() == pytest.approx(math.sqrt(6 / (9 * 128 + 9 * 3)), rel=0.01)
+    assert not to_picture.bias.any()
+
+
+def test_dequantised_pixels_are_spread_evenly_over_one_value_and_rounded_back() -> None:
+    images = torch.arange(256, dtype=torch.uint8).repeat(400, 1)
+    spread = dequantised(images)
+    assert torch.equal(to_bytes(spread), images)
+    within = (spread - signed(images)) * 127.5
+    assert within.abs().max().item() <= 0.5 + 1e-4
+    assert within.var().item() == pytest.approx(1 / 12, rel=0.02)

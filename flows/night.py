@@ -135,7 +135,7 @@ class _Night:
         self.say(decision.entry, Event(kind="done", text=outcome.done))
 
     def _made(self, decision: Decision) -> Outcome:
-        from registry.gate import challenge, needs_rescoring
+        from registry.promotion import challenge, needs_rescoring
         from registry.store import register
 
         folder = run_folder(self.settings, decision.entry, decision.fingerprint)

@@ -99,7 +99,7 @@ def _upstream(entry: str, settings: Settings, say: Say, *, fingerprint: str = ""
             f"{entry}: expected the version of fingerprint {fingerprint[:12]} that the model was scored with, but "
             "neither the registry nor a run folder has it. Train it again: `zoo night`."
         )
-    return _Upstream(entry, read_record(folder).fingerprint, folder)
+    return _Upstream(entry, read_record(folder).trains, folder)
 
 
 def _job(family: str, recipe: str, values: dict[str, object], upstream: list[_Upstream], settings: Settings) -> Job:

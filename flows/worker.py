@@ -138,7 +138,8 @@ def _evaluate(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, 
     units, floor = benchmark.evaluate(predictor), benchmark.evaluate(trivial)
     record = Record(
         entry=job.entry,
-        fingerprint=job.ingredients.fingerprint,
+        trains=job.ingredients.fingerprint,
+        scores=job.ingredients.fingerprint,
         dataset=recipe.dataset,
         data_digest=job.ingredients.data[recipe.dataset],
         scored=recipe.scored,

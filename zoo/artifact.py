@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo.durable import write_atomically
 
@@ -42,6 +42,8 @@ class Score(BaseModel):
 
     name: str  # the model's entry, or the floor's method ("majority class")
     metrics: dict[str, float]
+    error: float | None = None  # bootstrap standard error of the ranking metric; none where nobody asked
+    interval: tuple[float, float] | None = None  # its 95 % interval
 
 
 class Record(BaseModel):
@@ -50,7 +52,9 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     entry: str  # family.dataset
-    fingerprint: str  # of everything that decided the training
+    trains: str  # identity of everything that decided the weights
+    scores: str  # identity of everything that decided the numbers, `trains` included
+    weights: str = ""  # SHA-256 of weights.safetensors; empty in records of older nightzoos
     dataset: str  # trained on
     data_digest: str  # of the dataset's lines in the DVC manifest
     scored: str  # scored on; mostly the same
@@ -64,6 +68,15 @@ class Record(BaseModel):
     seconds: float  # training time, all attempts together
     placement: dict[str, Any]  # device, precision, memory layout, threads
     versions: dict[str, str]  # torch, nightzoo, python
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older(cls, values: Any) -> Any:
+        """Older records have one fingerprint, which stood for both identities."""
+        if not isinstance(values, dict) or "fingerprint" not in values:
+            return values
+        rest = {key: value for key, value in values.items() if key != "fingerprint"}
+        return {"trains": values["fingerprint"], "scores": values["fingerprint"], **rest}
 
 
 def sha256_of(path: Path) -> str:

@@ -148,7 +148,6 @@ class _Night:
 
     def _made(self, decision: Decision) -> Outcome:
         from registry.promotion import challenge, needs_rescoring
-
         from registry.store import register
 
         if decision.action == "reproduce":

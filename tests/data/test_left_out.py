@@ -84,7 +84,7 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
         for i in range(3):
             path = tmp_path / split / "ant" / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((20, 20, 3), i, np.uint8)).save(path)
+            Image.fromarray(np.full((20, 20, 3), i + 100 * (split == "val"), np.uint8)).save(path)
     assert examine(tmp_path) == "pictures in a folder per class: 3 train, 3 val"
     cut(tmp_path / "train" / "ant" / "1.png")
     (tmp_path / "val" / "ant" / "notes.txt").write_text("x")

@@ -158,3 +158,15 @@ def test_absent_list_and_unknown_split(copy: Path) -> None:
 
 def test_is_recognised(made_data: Path) -> None:
     assert examine(made_data / "collage-action") == "videos of actions: 288 train, 112 test"
+
+
+@pytest.mark.parametrize("split", [2, 3])
+def test_the_other_splits_have_lists_of_their_own(copy: Path, split: int) -> None:
+    """Here with the sides of the first exchanged."""
+    for side, other in zip(SIDES, SIDES[::-1], strict=True):
+        labelled = "".join(
+            f"{line.split()[0]}\n" for line in (lists(copy) / f"{other}list01.txt").read_text().splitlines()
+        )
+        (lists(copy) / f"{side}list{split:02d}.txt").write_text(labelled)
+    for side, other in zip(SIDES, SIDES[::-1], strict=True):
+        assert open_ucf101(copy, side, split=split) == open_ucf101(copy, other, split=1)

@@ -100,6 +100,16 @@ def test_flipped_byte_in_the_data_stops_the_night_by_name(place: Place) -> None:
     assert not list(place.settings.runs.rglob("checkpoints"))
 
 
+def test_data_that_cannot_be_read_stops_the_night_by_name(place: Place) -> None:
+    """As a failing disk would: not with a ValueError, and not as a fault of Prefect's."""
+    images = place.settings.datasets / "digits" / "train-images-idx3-ubyte"
+    images.unlink()
+    images.symlink_to("/proc/self/mem")  # reading it fails whoever asks, root too
+    outcomes = place.night(only=CLASSIFIER)
+    assert outcomes[CLASSIFIER]["done"] == "failed"
+    assert "data set 'digits' cannot be read: [Errno 5]" in outcomes[CLASSIFIER]["why"]
+
+
 def test_lost_registry_and_dead_prefect_lose_nothing(bare: Place) -> None:
     bare.prefect = "http://127.0.0.1:9/api"
     bare.changes = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}

@@ -59,8 +59,7 @@ class Units:
         table = pa.table({name: _to_arrow(column) for name, column in self.rows.items()})
         pq.write_table(table.replace_schema_metadata({"shapes": json.dumps(shapes)}), path)
         if self.constants:
-            contiguous = {name: np.ascontiguousarray(value) for name, value in self.constants.items()}
-            path.with_suffix(".safetensors").write_bytes(save(contiguous))
+            path.with_suffix(".safetensors").write_bytes(save(_contiguous(self.constants)))
 
     @staticmethod
     def read(path: Path) -> "Units":
@@ -70,6 +69,33 @@ class Units:
         rows = {name: _from_arrow(table.column(name), shapes.get(name)) for name in table.column_names}
         constants = path.with_suffix(".safetensors")
         return Units(rows, load(constants.read_bytes()) if constants.exists() else {})
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation leaves: what counts, and what a person is shown of it.
+
+    `shown`: the few predictions, tracks or draws that pictures are made from, name -> array of numbers; no metric
+    reads them.
+    """
+
+    units: Units
+    shown: Mapping[str, Array] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """`units.parquet` (and its constants) and `shown.safetensors` into a folder that is there."""
+        self.units.write(folder / "units.parquet")
+        (folder / "shown.safetensors").write_bytes(save(_contiguous(self.shown)))
+
+    @staticmethod
+    def read(folder: Path) -> "Evaluated":
+        """The inverse of `write`."""
+        return Evaluated(Units.read(folder / "units.parquet"), load((folder / "shown.safetensors").read_bytes()))
+
+
+def _contiguous(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """As safetensors needs them: it would write a transposed array as it lies in memory."""
+    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
 
 
 def _to_arrow(column: Array) -> pa.Array:

@@ -74,7 +74,11 @@ class _Listing(_Part):
 
 @dataclass(frozen=True)
 class CocoSplit:
-    """The pictures of one split; `split[i]` reads the i-th. `classes` are the categories in the order of their ids."""
+    """The pictures of one split; `split[i]` reads the i-th. Pictures and categories come in the order of their ids.
+
+    COCOeval sorts pictures so, and detections of equal score count in the order of their pictures: another order gives
+    another average precision.
+    """
 
     path: Path  # of the annotations
     categories: dict[int, str]
@@ -189,7 +193,8 @@ def open_coco(folder: Path, split: str) -> CocoSplit:
     for thing in listing.annotations:
         things[thing.image_id].append(thing)
     categories = {category.id: category.name for category in sorted(listing.categories, key=lambda c: c.id)}
-    images = kept(folder, {f"{_pictures(path).name}/{image.file_name}": image for image in listing.images})
+    ordered = sorted(listing.images, key=lambda image: image.id)
+    images = kept(folder, {f"{_pictures(path).name}/{image.file_name}": image for image in ordered})
     absent = [name for name in images if not (folder / name).is_file()]
     if absent:
         raise BadItems(

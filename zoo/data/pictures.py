@@ -34,6 +34,16 @@ def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:
         return np.array(_decoded(picture, path))
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, as its header has them.
+
+    Raises:
+        ValueError: no picture can be read from the file.
+    """
+    with _open(path) as picture:
+        return picture.size
+
+
 def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path)

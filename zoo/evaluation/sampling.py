@@ -10,6 +10,7 @@ from torch import Tensor
 from zoo.contracts import Inputs, Picture, Upstream
 from zoo.data.labelled import open_labelled
 from zoo.drawing.sheets import grid
+from zoo.entry import Entry
 from zoo.evaluation.gaussian import gaussian_sampler
 from zoo.evaluation.stage import Stage
 from zoo.scoring.samples import SampleQuality
@@ -28,12 +29,12 @@ class SamplingBenchmark:
 
     Args:
         dataset: name of a data set of pictures.
-        space: the classifier entry.
+        space: the classifier; its entry is the one of this data set.
         draws: how many samples are scored.
     """
 
     def __init__(self, dataset: str, inputs: Inputs, *, space: str, draws: int = 2000) -> None:
-        self.upstream: Upstream = inputs.upstream[space]
+        self.upstream: Upstream = inputs.upstream[Entry.of(space, dataset)]
         self.scoring = SampleQuality()
         self.protocol = f"{dataset}-train/{self.scoring.id}:{space}-{self.upstream.digest[:8]}-n{draws}"
         self.draws = draws

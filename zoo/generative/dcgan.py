@@ -8,13 +8,12 @@ start from a 2 x 2 map with 3 x 3 convolutions, as fits pictures of 8 x 8, and l
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Target
+from zoo.contracts import Facts, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
-from zoo.layers.dcgan import DcganSizes
-from zoo.layers.pixels import signed
+from zoo.generative.adversarial import Alternating, Losses
+from zoo.layers.dcgan import DcganSizes, networks
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
@@ -26,39 +25,36 @@ class DcganRecipe(DcganSizes, SamplerRecipe):
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam (section 4)")
 
 
-class DcganLearner(Learner):
-    """One update of the discriminator, then one of the generator on the same fakes."""
+LOSSES = Losses(
+    # From logits: -E log D(x) - E log(1 - D(G(z))) (Goodfellow et al. 2014, eq. 1), and for the generator
+    # -E log D(G(z)), the same aim with a gradient that does not vanish (ibid., section 3).
+    discriminator=lambda real, fake: functional.softplus(-real).mean() + functional.softplus(fake).mean(),
+    generator=lambda fake: functional.softplus(-fake).mean(),
+)
 
-    def __init__(self, recipe: DcganRecipe, facts: Facts) -> None:
-        super().__init__()
-        self.generator, self.discriminator = recipe.networks(facts)
-        self.move_generator, self.move_discriminator = (
-            Updater(network.parameters(), torch.optim.Adam, lr=recipe.learning_rate, betas=recipe.betas)
-            for network in (self.generator, self.discriminator)
-        )
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """-E log D(x) - E log(1 - D(G(z))), from logits (Goodfellow et al. 2014, eq. 1)."""
-        return functional.softplus(-real).mean() + functional.softplus(fake).mean()
-
-    def generator_loss(self, fake: Tensor) -> Tensor:
-        """-E log D(G(z)), from logits: the same aim with a gradient that does not vanish (ibid., section 3)."""
-        return functional.softplus(-fake).mean()
-
-    def step(self, batch: Batch) -> Scalars:
-        real = signed(batch["image"])
-        fake = self.generator(self.generator.noise(len(real)))
-        # Apart, because batch normalisation would tell a mixed batch's halves by each other.
-        judged = self.discriminator_loss(self.discriminator(real), self.discriminator(fake.detach()))
-        self.move_discriminator(judged)
-        self.discriminator.requires_grad_(False)
-        deceived = self.generator_loss(self.discriminator(fake))
-        self.move_generator(deceived)
-        self.discriminator.requires_grad_(True)
-        return {"discriminator": judged.detach(), "generator": deceived.detach()}
-
-    def predictor(self) -> nn.Module:
-        return self.generator
+def learner(recipe: DcganRecipe, facts: Facts, *, losses: Losses = LOSSES) -> Alternating:
+    """One update of the discriminator, then one of the generator on the same fakes, both by Adam."""
+    generator, discriminator = networks(
+        channels=facts.channels,
+        size=facts.height,
+        first=recipe.first,
+        width=recipe.width,
+        kernel=recipe.kernel,
+        latent=recipe.latent,
+    )
+    move_generator, move_discriminator = (
+        Updater(network.parameters(), torch.optim.Adam, lr=recipe.learning_rate, betas=recipe.betas)
+        for network in (generator, discriminator)
+    )
+    return Alternating(
+        generator,
+        discriminator,
+        noise=generator.noise,
+        losses=losses,
+        move_generator=move_generator,
+        move_discriminator=move_discriminator,
+    )
 
 
 FAMILY = Family(
@@ -74,7 +70,7 @@ FAMILY = Family(
         # Section 4: batches of 128. The paper counts no updates; 100 passes over CIFAR-10.
         "paper": DcganRecipe(dataset="cifar10", steps=39_000, batch_size=128, space="inception", draws=50_000),
     },
-    learner=DcganLearner,
+    learner=learner,
     batches=PictureBatches,
     benchmark=sample_quality,
     targets=(

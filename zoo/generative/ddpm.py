@@ -12,6 +12,8 @@ and use fewer, larger betas that leave as little of a picture, because drawing c
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -19,7 +21,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target, Untrained
+from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Scores, Target
+from zoo.entry import Entry
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
 from zoo.training import EMA, Updater
@@ -43,20 +46,36 @@ class DdpmRecipe(SamplerRecipe):
     warmup: int = Field(5000, ge=1, description="updates until the rate is whole (authors' code)")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient (authors' code)")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the average that is published (appendix B)")
-    draw_steps: int = Field(
+    draw_steps: Scores[int] = Field(
         1000, ge=1, description="steps when drawing: T here, fewer in DDIM (Song et al., section 5)"
     )
-    eta: float = Field(1.0, ge=0, le=1, description="noise of a reverse step: 1 DDPM, 0 none (Song et al., eq. 16)")
+    eta: Scores[float] = Field(
+        1.0, ge=0, le=1, description="noise of a reverse step: 1 DDPM, 0 none (Song et al., eq. 16)"
+    )
 
 
-class DdimRecipe(DdpmRecipe):
-    """Song et al. 2021, section 5: nothing is trained, the rest describes the DDPM whose weights are taken."""
+class DdimRecipe(SamplerRecipe):
+    """Song et al. 2021, section 5: nothing is trained."""
 
     steps: int = Field(0, ge=0, le=0, description="nothing is trained")
+    batch_size: int = Field(1, ge=1, description="nothing is trained")
+    draw_steps: Scores[int] = Field(100, ge=1, description="steps when drawing, of those trained (section 5)")
+    eta: Scores[float] = Field(0.0, ge=0, le=1, description="noise of a reverse step: 1 DDPM's, 0 none (eq. 16)")
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (*super().needs, f"ddpm.{self.scored}")
+        return (Entry.of("ddpm", self.scored),)
+
+    @classmethod
+    def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """Once all numbers of the DDPM were repeated here."""
+        return {name: value for name, value in numbers.items() if name in cls.model_fields}
+
+    @classmethod
+    def older_upstream(cls, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        recipe = {name: value for name, value in numbers.items() if name in DdpmRecipe.model_fields} | {"eta": 1.0}
+        entry = Entry.of("ddpm", numbers["scored_on"] or numbers["dataset"])
+        return {entry: {"family": "ddpm", "recipe_name": "", "recipe": recipe, "facts": dict(facts)}}
 
 
 class ResidualBlock(nn.Module):
@@ -191,15 +210,17 @@ class Denoiser(nn.Module):
 
     def __init__(self, recipe: DdpmRecipe, facts: Facts) -> None:
         super().__init__()
-        if recipe.draw_steps > recipe.timesteps:
-            raise ValueError(
-                f"expected at most {recipe.timesteps} draw_steps, as many as it is trained on, got {recipe.draw_steps}"
-            )
         self.network = UNet(recipe, facts)
-        self.draw_steps, self.eta = recipe.draw_steps, recipe.eta
         self.shape = (facts.channels, facts.height, facts.width)
         betas = torch.linspace(recipe.first_beta, recipe.last_beta, recipe.timesteps, dtype=torch.float64)
         self.register_buffer("kept", (1.0 - betas).cumprod(0).float(), persistent=False)
+        self.draw_by(steps=recipe.draw_steps, eta=recipe.eta)
+
+    def draw_by(self, *, steps: int, eta: float) -> None:
+        """Draw in so many of the trained steps, with this share of DDPM's noise, from now on."""
+        if steps > len(self.kept):
+            raise ValueError(f"expected at most {len(self.kept)} draw_steps, as many as it is trained on, got {steps}")
+        self.draw_steps, self.eta = steps, eta
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         return self.network(x, t)
@@ -283,17 +304,16 @@ class DdpmLearner(Learner):
         return self.average.average
 
 
-class DdimLearner(Untrained):
+class DdimLearner(Learner):
     """The weights are a trained DDPM's."""
 
-    def __init__(self, recipe: DdimRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: DdimRecipe, _facts: Facts, upstream: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        self.denoiser = Denoiser(recipe, facts).requires_grad_(False)
+        (trained,) = upstream.values()
+        self.denoiser = cast(Denoiser, trained).requires_grad_(False)
+        self.denoiser.draw_by(steps=recipe.draw_steps, eta=recipe.eta)
 
-    def begin(self, inputs: Inputs) -> None:
-        inputs.upstream["ddpm"].lend(self.denoiser.load_state_dict)
-
-    def predictor(self) -> nn.Module:
+    def predictor(self) -> Denoiser:
         return self.denoiser
 
 
@@ -353,12 +373,13 @@ DDPM = Family(
         Target(metric="FID", value=3.25, dataset="cifar10", source="reproduced by others"),
     ),
 )
+SHARED = {"dataset", "space", "draws"}
 DDIM = Family(
     name="ddim",
     paper="Song et al., Denoising diffusion implicit models, ICLR 2021",
     # Only how it draws is ours to choose; what it draws from is the DDPM's recipe of the same name.
     recipes={
-        name: DdimRecipe.model_validate(DDPM.recipes[name].model_dump() | {"steps": 0, "draw_steps": steps, "eta": 0.0})
+        name: DdimRecipe(**DDPM.recipes[name].model_dump(include=SHARED), draw_steps=steps)
         for name, steps in {"smoke": 10, "mini": 10, "paper": 100}.items()
     },
     learner=DdimLearner,

@@ -7,16 +7,15 @@ Differs from the paper: the networks are DCGAN's, which the paper's own (figure 
 """
 
 from pydantic import Field
-from torch import Tensor
 
 from zoo.contracts import Facts, Family, Target
 from zoo.evaluation.sample_quality import sample_quality
-from zoo.generative.dcgan import FAMILY as DCGAN
-from zoo.generative.dcgan import DcganLearner, DcganRecipe
+from zoo.generative import dcgan
+from zoo.generative.adversarial import Alternating, Losses
 from zoo.training.pictures import PictureBatches
 
 
-class LsganRecipe(DcganRecipe):
+class LsganRecipe(dcgan.DcganRecipe):
     """Mao et al. 2017; the codes of section 4, all else DCGAN's (beta1 as section 4 says)."""
 
     fake_code: float = Field(0.0, description="a (eq. 9)")
@@ -24,34 +23,34 @@ class LsganRecipe(DcganRecipe):
     wanted_code: float = Field(1.0, description="c, what the generator wants the discriminator to say (eq. 9)")
 
 
-class LsganLearner(DcganLearner):
-    """DCGAN's updates under losses of their own."""
+def least_squares(*, fake_code: float, real_code: float, wanted_code: float) -> Losses:
+    """E (D(x) - b)^2 / 2 + E (D(G(z)) - a)^2 / 2, and for the generator E (D(G(z)) - c)^2 / 2 (eq. 2)."""
+    return Losses(
+        discriminator=lambda real, fake: (
+            0.5 * ((real - real_code).square().mean() + (fake - fake_code).square().mean())
+        ),
+        generator=lambda fake: 0.5 * (fake - wanted_code).square().mean(),
+    )
 
-    def __init__(self, recipe: LsganRecipe, facts: Facts) -> None:
-        super().__init__(recipe, facts)
-        self.recipe = recipe
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E (D(x) - b)^2 / 2 + E (D(G(z)) - a)^2 / 2 (eq. 2)."""
-        return 0.5 * ((real - self.recipe.real_code).square().mean() + (fake - self.recipe.fake_code).square().mean())
-
-    def generator_loss(self, fake: Tensor) -> Tensor:
-        """E (D(G(z)) - c)^2 / 2 (eq. 2)."""
-        return 0.5 * (fake - self.recipe.wanted_code).square().mean()
+def learner(recipe: LsganRecipe, facts: Facts) -> Alternating:
+    """DCGAN's networks and updates under losses of their own."""
+    losses = least_squares(fake_code=recipe.fake_code, real_code=recipe.real_code, wanted_code=recipe.wanted_code)
+    return dcgan.learner(recipe, facts, losses=losses)
 
 
 FAMILY = Family(
     name="lsgan",
     paper="Mao et al., Least squares generative adversarial networks, ICCV 2017",
     recipes={
-        name: LsganRecipe.model_validate(DCGAN.recipes[name].model_dump())  # the loss alone is another one
+        name: LsganRecipe.model_validate(dcgan.FAMILY.recipes[name].model_dump())  # the loss alone is another one
         for name in ("smoke", "mini")
     }
     | {
         # Batches of the DCGAN code that the paper builds on. It counts no updates; 100 passes over CIFAR-10.
         "paper": LsganRecipe(dataset="cifar10", steps=78_000, batch_size=64, space="inception", draws=50_000),
     },
-    learner=LsganLearner,
+    learner=learner,
     batches=PictureBatches,
     benchmark=sample_quality,
     targets=(

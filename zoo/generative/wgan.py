@@ -6,14 +6,16 @@ Differs from the paper: `smoke` and `mini` start from a 2 x 2 map with 3 x 3 con
 and learn faster. The authors' code trains the critic 100 times before some generator updates; algorithm 1 does not.
 """
 
+from functools import partial
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Batch, Facts, Family, Learner, Scalars
+from zoo.contracts import Facts, Family
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
-from zoo.layers.dcgan import DcganSizes
-from zoo.layers.pixels import signed
+from zoo.generative.adversarial import WASSERSTEIN, Alternating
+from zoo.layers.dcgan import DcganSizes, networks
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
@@ -26,43 +28,39 @@ class WganRecipe(DcganSizes, SamplerRecipe):
     learning_rate: float = Field(5e-5, gt=0, description="of RMSProp (algorithm 1)")
 
 
-class WganLearner(Learner):
-    """Algorithm 1: so many critic updates, each followed by clipping, then one of the generator."""
-
-    def __init__(self, recipe: WganRecipe, facts: Facts) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.generator, self.critic = recipe.networks(facts)
-        self.critic.score.register_parameter("bias", None)  # a constant cancels in real - fake
-        self.move_generator, self.move_critic = (
-            Updater(network.parameters(), torch.optim.RMSprop, lr=recipe.learning_rate)
-            for network in (self.generator, self.critic)
-        )
-
-    def step(self, batch: Batch) -> Scalars:
-        """One generator update; `batch["image"]` is (critic_steps * n, c, h, w) uint8."""
-        for real in signed(batch["image"]).chunk(self.recipe.critic_steps):
-            with torch.no_grad():
-                fake = self.generator(self.generator.noise(len(real)))
-            distance = self.critic(real).mean() - self.critic(fake).mean()
-            self.move_critic(-distance)
-            clip_weights(self.critic, self.recipe.clip)
-        self.critic.requires_grad_(False)
-        generator_loss = -self.critic(self.generator(self.generator.noise(len(real)))).mean()
-        self.move_generator(generator_loss)
-        self.critic.requires_grad_(True)
-        return {"wasserstein": distance.detach(), "generator": generator_loss.detach()}
-
-    def predictor(self) -> nn.Module:
-        return self.generator
-
-
 @torch.no_grad()
 def clip_weights(network: nn.Module, limit: float) -> None:
     """Every weight into [-limit, limit]."""
     weights: list[Tensor] = list(network.parameters())
     torch._foreach_clamp_min_(weights, -limit)
     torch._foreach_clamp_max_(weights, limit)
+
+
+def learner(recipe: WganRecipe, facts: Facts) -> Alternating:
+    """Algorithm 1: so many critic updates, each followed by clipping, then one of the generator."""
+    generator, critic = networks(
+        channels=facts.channels,
+        size=facts.height,
+        first=recipe.first,
+        width=recipe.width,
+        kernel=recipe.kernel,
+        latent=recipe.latent,
+    )
+    critic.score.register_parameter("bias", None)  # a constant cancels in real - fake
+    move_generator, move_critic = (
+        Updater(network.parameters(), torch.optim.RMSprop, lr=recipe.learning_rate) for network in (generator, critic)
+    )
+    return Alternating(
+        generator,
+        critic,
+        noise=generator.noise,
+        losses=WASSERSTEIN,
+        move_generator=move_generator,
+        move_discriminator=move_critic,
+        discriminator_steps=recipe.critic_steps,
+        fresh_batches=1,
+        bound=partial(clip_weights, limit=recipe.clip),
+    )
 
 
 FAMILY = Family(
@@ -78,7 +76,7 @@ FAMILY = Family(
         # Batches of algorithm 1. The paper shows 400,000 generator updates at most (figure 3).
         "paper": WganRecipe(dataset="cifar10", steps=400_000, batch_size=64, space="inception", draws=50_000),
     },
-    learner=WganLearner,
+    learner=learner,
     batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
 )

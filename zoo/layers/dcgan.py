@@ -10,7 +10,6 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from zoo.contracts import Facts
 from zoo.layers.pixels import to_bytes
 
 INITIAL_DEVIATION = 0.02  # section 4
@@ -83,11 +82,13 @@ class DcganSizes(BaseModel):
     kernel: int = Field(5, ge=3, description="side of the convolutions (DCGAN, figure 1)")
     latent: int = Field(100, ge=1, description="dimensions of z, uniform (DCGAN, figure 1)")
 
-    def networks(self, facts: Facts) -> tuple[Generator, Discriminator]:
-        """Both of them, for pictures such as the facts describe."""
-        shared = {"channels": facts.channels, "size": facts.height}
-        shared |= {"first": self.first, "width": self.width, "kernel": self.kernel}
-        return Generator(**shared, latent=self.latent), Discriminator(**shared)
+
+def networks(
+    *, channels: int, size: int, first: int, width: int, kernel: int, latent: int
+) -> tuple[Generator, Discriminator]:
+    """Both of them, as mirror images of each other; arguments as `Generator`'s."""
+    generator = Generator(channels=channels, size=size, first=first, width=width, kernel=kernel, latent=latent)
+    return generator, Discriminator(channels=channels, size=size, first=first, width=width, kernel=kernel)
 
 
 def _widths(size: int, *, first: int, width: int) -> list[int]:

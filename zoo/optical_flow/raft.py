@@ -30,7 +30,7 @@ from torch.nn import functional
 from torchvision.models.optical_flow import raft_large, raft_small
 from torchvision.models.optical_flow.raft import CorrBlock
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Scores, Target
 from zoo.data.flow import FlowPair, open_flow
 from zoo.evaluation.flow import FlowBenchmark
 from zoo.training import Updater, shuffled
@@ -42,10 +42,10 @@ NETWORKS = {"large": (raft_large, 4), "small": (raft_small, 3)}  # and the radiu
 class RAFTRecipe(Recipe):
     """The numbers of RAFT; the defaults are those of the paper's first stage (code, train_standard.sh)."""
 
-    scored_split: str = Field("val", description="as zoo.data.flow names it")
+    scored_split: Scores[str] = Field("val", description="as zoo.data.flow names it")
     levels: int = Field(4, ge=1, le=4, description="of the correlation pyramid (section 3.2)")
     updates: int = Field(12, ge=1, description="refinements in training (code, train.py: iters)")
-    scored_updates: int = Field(32, ge=1, description="refinements in evaluation; on KITTI 24 (section 4)")
+    scored_updates: Scores[int] = Field(32, ge=1, description="refinements in evaluation; on KITTI 24 (section 4)")
     centred: float | None = Field(None, gt=0, description="gain of encoders that begin centred; ours, see `centre`")
     gamma: float = Field(0.8, gt=0, le=1, description="weight of each refinement relative to the next (section 3.4)")
     learning_rate: float = Field(4e-4, gt=0, description="at its peak")

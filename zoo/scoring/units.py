@@ -14,6 +14,9 @@ from safetensors.numpy import load, save
 
 Array = npt.NDArray[Any]
 
+NAMING = ("id", "image", "sequence", "label")
+"""Columns that say which thing a unit is, or what is true of it: where units are paired, these are equal."""
+
 
 @dataclass(frozen=True)
 class Units:
@@ -28,6 +31,24 @@ class Units:
 
     def __len__(self) -> int:
         return len(next(iter(self.rows.values())))
+
+    def check_paired(self, other: "Units") -> None:
+        """Check that unit i is the same thing in both.
+
+        Raises:
+            ValueError: they are not of one number, or a column of `NAMING` differs.
+        """
+        if len(self) != len(other):
+            raise ValueError(f"expected the same units on both sides, got {len(self)} and {len(other)}.")
+        for name in NAMING:
+            mine, theirs = self.rows.get(name), other.rows.get(name)
+            if mine is theirs is None:
+                continue
+            if mine is None or theirs is None or not np.array_equal(mine, theirs):
+                raise ValueError(
+                    f"expected the same units in the same order on both sides, but column {name!r} differs. "
+                    "Score the champion again under the challenger's protocol and data."
+                )
 
     def write(self, path: Path) -> None:
         """Rows as a Parquet file at `path`, constants (if any) as safetensors beside it."""

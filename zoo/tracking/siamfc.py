@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Scores, Target
 from zoo.data.otb import open_otb
 from zoo.data.video import Video
 from zoo.evaluation.tracking import one_pass_evaluation
@@ -64,11 +64,11 @@ class SiamFCRecipe(Recipe):
     )
 
     # Tracking: SiamFC-3s with the numbers of the code, tracker.m; the paper (section 5.1) names 1.025 and 0.35
-    scales: Literal[1, 3, 5] = 3
-    scale_step: float = Field(1.0375, gt=1)
-    scale_penalty: float = Field(0.9745, gt=0, le=1, description="factor on the response of any other scale")
-    scale_damping: float = Field(0.59, gt=0, le=1, description="share of a change of scale that is believed")
-    window_influence: float = Field(0.176, ge=0, le=1, description="share of the cosine window in the response")
+    scales: Scores[Literal[1, 3, 5]] = 3
+    scale_step: Scores[float] = Field(1.0375, gt=1)
+    scale_penalty: Scores[float] = Field(0.9745, gt=0, le=1, description="factor on the response of any other scale")
+    scale_damping: Scores[float] = Field(0.59, gt=0, le=1, description="share of a change of scale that is believed")
+    window_influence: Scores[float] = Field(0.176, ge=0, le=1, description="share of the cosine window in the response")
 
     @property
     def total_stride(self) -> int:

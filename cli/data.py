@@ -1,13 +1,20 @@
 """`zoo data`: which data sets there are, and that their bytes are the recorded ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import convert
 from cli.output import JSON, print_table, talk
 
+if TYPE_CHECKING:
+    from registry.settings import Settings
+    from zoo.data.sources import Source
+
 app = typer.Typer(help="Make, bring in, verify and share data sets.", no_args_is_help=True)
+app.add_typer(convert.app, name="convert")
 
 TOLD = 10  # items that are left out; the file names all
 SkipBad = Annotated[
@@ -24,7 +31,7 @@ def ls(as_json: JSON = False) -> None:
 
     Examples: [bold]zoo data ls[/bold] · [bold]zoo data ls --json[/bold]
     """
-    from flows import versions
+    from flows.datasets import commands
     from registry.settings import settings
 
     rows = [
@@ -36,7 +43,7 @@ def ls(as_json: JSON = False) -> None:
             "digest": found.digest if as_json else found.digest[:12],
             "what": found.title,
         }
-        for found in versions.ls(settings())
+        for found in commands.ls(settings())
     ]
     print_table(rows, as_json=as_json)
 
@@ -54,13 +61,13 @@ def make(
 
     Examples: [bold]zoo data make[/bold] · [bold]zoo data make collage-seg[/bold]
     """
-    from flows import versions
+    from flows.datasets import commands
+    from flows.datasets.manifest import digests
     from registry.settings import settings
 
     talk("making (about twenty seconds) and recording ...")
     here = settings()
-    for name in versions.make(names or (), here, accept=accept):
-        typer.echo(f"{name}  {versions.digest(name, here)}")
+    _print(digests(commands.make(names or (), here, accept=accept), here))
 
 
 @app.command()
@@ -76,12 +83,13 @@ def add(
 
     Examples: [bold]zoo data add camvid ~/CamVid[/bold] · [bold]zoo data add ucf101 ~/UCF-101 --skip-bad[/bold]
     """
-    from flows import versions
+    from flows.datasets import commands
     from registry.settings import settings
 
+    here = settings()
+    _announce(here)
     talk(f"reading {path} ...")
-    words = versions.add(name, path, settings(), skip_bad=skip_bad)
-    _added(name, words)
+    _added(name, commands.add(name, path, here, skip_bad=skip_bad))
 
 
 @app.command()
@@ -99,11 +107,11 @@ def fetch(
     from zoo.data.sources import SOURCES, source
 
     if not name:
-        print_table([_source(known) for known in SOURCES], as_json=as_json)
+        print_table([_row(known, official) for known, official in SOURCES.items()], as_json=as_json)
         return
-    of = source(name)
-    talk(f"{of.title}\n{of.page}\nlicence: {of.licence}")
-    if unknown := [file.name for file in of.files if not file.checksum]:
+    official = source(name)
+    talk(f"{official.title}\n{official.page}\nlicence: {official.licence}")
+    if unknown := [file.name for file in official.files if not file.checksum]:
         talk(f"no checksum is known for {', '.join(unknown)}: their bytes are recorded as they come")
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
@@ -112,9 +120,10 @@ def fetch(
     from registry.settings import settings
 
     here = settings()
+    _announce(here)
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bars = {file.name: progress.add_task(file.name, start=False, visible=False) for file in of.files}
+        bars = {file.name: progress.add_task(file.name, start=False, visible=False) for file in official.files}
 
         def report(file: str, done: int, total: int | None) -> None:
             progress.start_task(bars[file])
@@ -126,7 +135,7 @@ def fetch(
 
 def _added(name: str, words: str | None) -> None:
     """What a data set turned out to be, and what had to be left out of it."""
-    from flows import versions
+    from flows.datasets.manifest import digests
     from registry.settings import settings
     from zoo.data.left_out import FILE, left_out
 
@@ -137,22 +146,32 @@ def _added(name: str, words: str | None) -> None:
     if faults:
         talk(f"left out {len(faults)} in all, named in datasets/{name}/{FILE}")
     talk(words or "recorded as it is: no reader of the zoo knows this layout")
-    typer.echo(f"{name}  {versions.digest(name, here)}")
+    _print(digests([name], here))
 
 
-def _source(name: str) -> dict[str, object]:
-    from zoo.data.sources import SOURCES
+def _announce(here: "Settings") -> None:
+    """Why adding one data set takes longer in a fresh clone."""
+    from flows.datasets.recording import made_along
 
-    of = SOURCES[name]
-    sizes, sums = [file.size for file in of.files], [file.checksum for file in of.files]
+    if absent := [name for name in made_along(here) if not (here.datasets / name).exists()]:
+        talk(f"this clone has no data yet: {', '.join(absent)} will be made first (about half a minute)")
+
+
+def _print(digests: Mapping[str, str]) -> None:
+    for name, digest in digests.items():
+        typer.echo(f"{name}  {digest}")
+
+
+def _row(name: str, official: "Source") -> dict[str, object]:
+    sizes, sums = [file.size for file in official.files], [file.checksum for file in official.files]
     known = [size for size in sizes if size is not None]
     return {
         "dataset": name,
         "MB": round(sum(known) / 1e6, 1) if len(known) == len(sizes) else None,
         "checksums": f"{sum(map(bool, sums))} of {len(sums)} known",
-        "licence": of.licence,
-        "what": of.title,
-        "page": of.page,
+        "licence": official.licence,
+        "what": official.title,
+        "page": official.page,
     }
 
 
@@ -162,14 +181,17 @@ def verify(names: Names = None, as_json: JSON = False) -> None:
 
     Examples: [bold]zoo data verify[/bold] · [bold]zoo data verify otb --json[/bold]
     """
-    from flows import versions
+    from flows.datasets import commands
+    from flows.datasets.manifest import Manifest
+    from flows.datasets.verifying import verify as verified
     from registry.settings import settings
 
     here = settings()
+    manifest = Manifest(here)
     rows = []
-    for name in versions.chosen(names or (), here):
+    for name in commands.chosen(names or (), here):
         try:
-            rows.append({"dataset": name, "digest": versions.verify(name, here), "wrong": ""})
+            rows.append({"dataset": name, "digest": verified(name, manifest), "wrong": ""})
         except ValueError as error:
             rows.append({"dataset": name, "digest": "", "wrong": str(error)})
     print_table(rows, as_json=as_json)
@@ -183,13 +205,13 @@ def pull(names: Names = None) -> None:
 
     Examples: [bold]zoo data pull[/bold] · [bold]zoo data pull camvid[/bold]
     """
-    from flows import versions
+    from flows.datasets import commands
+    from flows.datasets.manifest import digests
     from registry.settings import settings
 
     talk("pulling ...")
     here = settings()
-    for name in versions.pull(names or (), here):
-        typer.echo(f"{name}  {versions.digest(name, here)}")
+    _print(digests(commands.pull(names or (), here), here))
 
 
 @app.command()
@@ -198,10 +220,10 @@ def push(names: Names = None) -> None:
 
     Examples: [bold]zoo data push[/bold] · [bold]zoo data push otb[/bold]
     """
-    from flows import versions
+    from flows.datasets import commands
+    from flows.datasets.manifest import digests
     from registry.settings import settings
 
     talk("verifying and pushing ...")
     here = settings()
-    for name in versions.push(names or (), here):
-        typer.echo(f"{name}  {versions.digest(name, here)}")
+    _print(digests(commands.push(names or (), here), here))

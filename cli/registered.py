@@ -82,7 +82,7 @@ def versions(
             "protocol": version.protocol,
             "verdict": (version.verdict or {}).get("decision", "not judged yet"),
             "reason": (version.verdict or {}).get("reason", ""),
-            "fingerprint": version.fingerprint[:16],
+            "scores": version.scores[:16],
         }
         for version in found
     ]

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping
 
-from flows import versions
+from flows.datasets.commands import add, check_name
 from registry.settings import Settings
 from zoo.data.fetch import Report, download, unpack
 from zoo.data.sources import Source
@@ -23,16 +23,15 @@ def fetch(
         What it is, in words; None where no reader knows its layout.
 
     Raises:
-        ValueError: it is there already, a transfer broke off, or what came is not what the source should hold.
+        ValueError: it could not be recorded, a transfer broke off, or what came is not what the source should hold.
     """
-    if (settings.datasets / name).exists():
-        raise ValueError(f"there is a data set {name!r} already. Delete datasets/{name} first to fetch it again.")
+    check_name(name, settings)  # before the hours of a transfer
     source = sources[name]
     folder = settings.home / "downloads" / name
     files = [download(file, folder / "files", report) for file in source.files]
     shutil.rmtree(folder / "unpacked", ignore_errors=True)  # of a fetch that was stopped half way
     for path in files:
         unpack(path, folder / "unpacked", root=source.root)
-    words = versions.add(name, folder / "unpacked" / source.root, settings, skip_bad=skip_bad)
+    words = add(name, folder / "unpacked" / source.root, settings, skip_bad=skip_bad)
     shutil.rmtree(folder)
     return words

@@ -1,83 +1,184 @@
-"""The identity of a training run: SHA-256 over everything that decides its outcome, computed without importing torch.
+"""The two identities of a version, computed without importing torch: what decides its weights, what its numbers.
 
-Two runs of one fingerprint would train the same weights, so a night skips what a READY version of that fingerprint
-already proves, and resumes an unfinished run folder of it.
+*trains* covers everything that decides the weights, *scores* that and everything that decides the numbers made with
+them. A night skips an entry whose *scores* a READY version already proves, scores the sealed weights again where only
+*trains* is proven, and resumes an unfinished run of the same *trains*.
 """
 
-import ast
 import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from importlib import metadata, util
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-import zoo
+from flows.source import Closure, Sources, Symbol
 from zoo.catalogue import listing
 from zoo.durable import write_atomically
-from zoo.published import Target
+from zoo.published import Ask, Target
 
-# Neither decides how a family trains: the one lists the other families, the other only re-exports `load`.
-NOT_FOLLOWED = frozenset({"zoo", "zoo.catalogue"})
-# Numbers and words of a `Family(...)` that decide nothing about another recipe of the same file.
-NOT_SOURCE = frozenset({"recipes", "paper", "targets"})
+LOOP = (Symbol("zoo.training.loop", "train"),)
+EVALUATION = (Symbol("zoo.evaluation.evaluate", "evaluate"),)
+COMPUTES = {
+    "av": "av",
+    "cv2": "opencv-python-headless",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "pycocotools": "pycocotools",
+    "scipy": "scipy",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "torch": "torch",
+    "torchvision": "torchvision",
+}
+"""Packages whose versions count where code of theirs is used: import name -> distribution."""
+DECIDES_NOTHING = frozenset({"jaxtyping", "matplotlib", "pyarrow", "pydantic", "rich", "safetensors"})
+"""Packages that keep, check or show: another version of theirs is the same computation."""
+
+
+class Identity(BaseModel):
+    """One of the two identities, by kind of ingredient, so that a night can say what changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    numbers: dict[str, Any]  # of the recipe
+    data: dict[str, str]  # dataset -> digest
+    source: dict[str, str]  # module -> digest of the definitions that are used
+    upstream: dict[str, str]  # entry -> its trains
+    versions: dict[str, str]  # of what computes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, in hex."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+    def changes(self, since: "Identity") -> list[str]:
+        """What differs from an earlier one, in words, most telling first."""
+        return [
+            *_differences("recipe {} {} -> {}", since.numbers, self.numbers),
+            *_differences("data {} changed", since.data, self.data),
+            *_differences("code of {} changed", since.source, self.source),
+            *_differences("upstream {} changed", since.upstream, self.upstream),
+            *_differences("{} {} -> {}", since.versions, self.versions),
+        ]
 
 
 class Ingredients(BaseModel):
-    """Everything that decides a run, by kind, so that a night can say what changed."""
+    """Everything that decides a version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: str  # several may share a file, and their recipes all numbers
-    recipe: dict[str, Any]
-    data: dict[str, str]  # dataset -> digest, of those trained on and scored on
-    source: dict[str, str]  # module of the family's import closure -> digest of its code
-    upstream: dict[str, str]  # entry -> fingerprint
-    torch: str
-    python: str
+    training: Identity
+    scoring: Identity  # besides the weights
 
     @property
-    def fingerprint(self) -> str:
-        """SHA-256 of all of it, in hex."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+    def trains(self) -> str:
+        """The identity of the weights."""
+        return _sha256([self.family, self.training.digest])
+
+    @property
+    def scores(self) -> str:
+        """The identity of the numbers."""
+        return _sha256([self.trains, self.scoring.digest])
+
+    @property
+    def floor(self) -> str:
+        """The identity of the floor's numbers, which no weights decide."""
+        return self.scoring.digest
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """All numbers."""
+        return self.training.numbers | self.scoring.numbers
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Dataset -> digest, of those trained on and scored on."""
+        return self.training.data | self.scoring.data
 
     def changes(self, since: "Ingredients") -> list[str]:
         """What differs from earlier ingredients, in words, most telling first."""
-        return [
-            *_differences("recipe {} {} -> {}", since.recipe, self.recipe),
-            *_differences("data {} changed", since.data, self.data),
-            *_differences("code of {} changed", since.source, self.source),
-            *_differences("upstream {} changed", since.upstream, self.upstream),
-            *_differences("{} {} -> {}", {"torch": since.torch}, {"torch": self.torch}),
-            *_differences("{} {} -> {}", {"python": since.python}, {"python": self.python}),
-        ]
+        both = [*self.training.changes(since.training), *self.scoring.changes(since.scoring)]
+        return list(dict.fromkeys(both))
+
+
+class RecipeDescription(BaseModel):
+    """What `zoo.describe` says about one recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: dict[str, Any]  # numbers that decide the weights
+    scoring: dict[str, Any]  # numbers that decide the scores alone
+    needs: tuple[str, ...]  # entries that are trained on
+    scoring_needs: tuple[str, ...]  # entries that scoring alone uses
+
+    @property
+    def dataset(self) -> str:
+        return str(self.training["dataset"])
+
+    @property
+    def scored(self) -> str:
+        """`Recipe.scored`, of a recipe told as JSON."""
+        return str(self.scoring["scored_on"] or self.dataset)
 
 
 class Description(BaseModel):
     """What `zoo.describe` says about a family."""
 
-    recipes: dict[str, dict[str, Any]] = {}
-    needs: dict[str, tuple[str, ...]] = {}  # by recipe
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipes: dict[str, dict[str, RecipeDescription]] = {}  # by variant, then by name
     targets: tuple[Target, ...] = ()
+    asks: tuple[Ask, ...] = ()
     fault: str = ""  # why it cannot be imported; then there is nothing else
 
 
-def ingredients(family: str, recipe: dict[str, Any], *, data: dict[str, str], upstream: dict[str, str]) -> Ingredients:
-    """Everything that decides the training of a family under a recipe."""
+def ingredients(
+    family: str,
+    recipe: RecipeDescription,
+    *,
+    data: Mapping[str, str],
+    upstream: Mapping[str, str],
+    sources: Sources,
+) -> Ingredients:
+    """Everything that decides what a family makes of a recipe.
+
+    Args:
+        data: digests of the datasets that are trained on and scored on.
+        upstream: `trains` of the entries that the recipe needs.
+    """
+    module, attribute = listing(family).where.split(":")
+    learning = [*sources.argument(module, attribute, "learner"), *sources.argument(module, attribute, "batches")]
+    learned = sources.closure((*learning, *LOOP))
+    judged = sources.closure((*sources.argument(module, attribute, "benchmark"), *EVALUATION))
     return Ingredients(
         family=family,
-        recipe=recipe,
-        data=data,
-        source={module: code_digest(file) for module, file in closure(listing(family).module).items()},
-        upstream=upstream,
-        torch=metadata.version("torch"),
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        training=_identity(learned, recipe.training, [recipe.dataset], recipe.needs, data, upstream),
+        scoring=_identity(judged, recipe.scoring, [recipe.scored], recipe.scoring_needs, data, upstream),
+    )
+
+
+def _identity(
+    closure: Closure,
+    numbers: dict[str, Any],
+    datasets: Iterable[str],
+    needs: Iterable[str],
+    data: Mapping[str, str],
+    upstream: Mapping[str, str],
+) -> Identity:
+    versions = {COMPUTES[name]: metadata.version(COMPUTES[name]) for name in closure.packages & COMPUTES.keys()}
+    return Identity(
+        numbers=numbers,
+        data={name: data[name] for name in datasets},
+        source=closure.source,
+        upstream={entry: upstream[entry] for entry in needs},
+        versions=versions | {"python": f"{sys.version_info.major}.{sys.version_info.minor}"},
     )
 
 
@@ -88,100 +189,47 @@ def describe(families: Iterable[str], *, memo: Path) -> dict[str, Description]:
 
     Args:
         families: names in the catalogue.
-        memo: folder that remembers the answers, by the SHA-256 of the full source of a family's import closure.
+        memo: folder that remembers the answers, by the full source of the package.
 
     Raises:
         ValueError: no such family.
     """
-    notes, found = {}, {}
-    for name in families:
-        try:
-            notes[name] = memo / f"{name}-{_source_digest(listing(name).module)}.json"
-        except SyntaxError as error:
-            found[name] = Description(fault=f"{error.filename}, line {error.lineno}: {error.msg}")
-    missing = [name for name, note in notes.items() if not note.is_file()]
+    names = list(dict.fromkeys(families))
+    for name in names:
+        listing(name)
+    note = memo / f"described-{_package_digest()}.json"
+    known = _noted(note)
+    missing = [name for name in names if name not in known]
     if missing:
+        asked = {name: Description.model_validate(told) for name, told in _ask(missing).items()}
+        known |= asked
         memo.mkdir(parents=True, exist_ok=True)
-        for name, description in _ask(missing).items():
-            found[name] = Description.model_validate(description)
-            if not found[name].fault:  # a missing library may be there next time
-                write_atomically(notes[name], json.dumps(description).encode())
-    kept = {name: note for name, note in notes.items() if name not in found}
-    return found | {name: Description.model_validate_json(note.read_bytes()) for name, note in kept.items()}
+        lasting = {name: told.model_dump(mode="json") for name, told in known.items() if not told.fault}
+        write_atomically(note, json.dumps(lasting).encode())  # a missing library may be there next time
+    return {name: known[name] for name in names}
 
 
-def closure(module: str) -> dict[str, Path]:
-    """A module of the package `zoo` and all it imports from there, directly or not, also inside functions, by file."""
-    found: dict[str, Path] = {}
-    frontier = [*_with_parents(module)]
-    while frontier:
-        name = frontier.pop()
-        file = _file(name)
-        if file is None or name in found or name in NOT_FOLLOWED:
-            continue
-        found[name] = file
-        frontier += _imports(name, file)
-    return dict(sorted(found.items()))
+def _noted(note: Path) -> dict[str, Description]:
+    """What a memo holds; nothing where it is damaged: it is made again."""
+    try:
+        return {name: Description.model_validate(told) for name, told in json.loads(note.read_bytes()).items()}
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
 
 
-@lru_cache
-def code_digest(file: Path) -> str:
-    """SHA-256 of a module's syntax tree without comments, docstrings and the arguments in `NOT_SOURCE`."""
-    tree = ast.parse(file.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)]
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Family":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in NOT_SOURCE]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def _package_digest() -> str:
+    """SHA-256 of every file of the package `zoo`, shortened to name a file."""
+    import zoo
 
-
-def _is_text(statement: ast.stmt) -> bool:
-    """Whether a statement is a bare string: a docstring, or the note under an attribute."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
-
-
-@lru_cache
-def _imports(module: str, file: Path) -> tuple[str, ...]:
-    """Names that a module imports: modules, packages around them, and names in them that may be modules."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    return tuple(name for node in ast.walk(ast.parse(file.read_bytes())) for name in _named(node, package))
-
-
-def _named(node: ast.AST, package: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield from _with_parents(alias.name)
-    elif isinstance(node, ast.ImportFrom):
-        origin = util.resolve_name("." * node.level + (node.module or ""), package)
-        yield from _with_parents(origin)
-        yield from (f"{origin}.{alias.name}" for alias in node.names)
-
-
-def _with_parents(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    return (".".join(parts[: i + 1]) for i in range(len(parts)))
-
-
-def _file(module: str) -> Path | None:
-    """The file of a module of the package `zoo`; none if it is another package's, or no module."""
-    package, *rest = module.split(".")
-    if package != "zoo" or zoo.__file__ is None:
-        return None
-    folder = Path(zoo.__file__).parent.joinpath(*rest)
-    return next((file for file in (folder / "__init__.py", folder.with_suffix(".py")) if file.is_file()), None)
-
-
-def _source_digest(module: str) -> str:
-    """SHA-256 of the full source of a module's import closure and of who describes it, shortened to name a file."""
     digest = hashlib.sha256()
-    for name, file in (closure(module) | closure("zoo.describe")).items():
-        digest.update(hashlib.sha256(name.encode() + b"\0" + file.read_bytes()).digest())
+    root = Path(zoo.__file__ or "").parent
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:32]
+
+
+def _sha256(of: object) -> str:
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()
 
 
 def _differences(form: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

@@ -7,15 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from flows.fingerprint import Ingredients
 from zoo.durable import write_atomically
-
-
-class Needed(BaseModel):
-    """An upstream entry, and the sealed folder that holds it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    entry: str
-    folder: Path
+from zoo.entry import Entry
 
 
 class Job(BaseModel):
@@ -23,13 +15,13 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    entry: str
-    family: str
+    entry: Entry
     recipe_name: str
     ingredients: Ingredients
     datasets: Path
-    upstream: dict[str, Needed]  # by family
+    upstream: dict[str, Path]  # entry -> sealed folder that holds it
     cache: Path
+    weights: Path | None = None  # sealed folder of the same `trains`: score that, train nothing
 
     def write(self, folder: Path) -> None:
         """Leave it where the worker looks for it."""
@@ -38,7 +30,11 @@ class Job(BaseModel):
 
     @staticmethod
     def read(folder: Path) -> "Job":
-        """The job of a run folder."""
+        """The job of a run folder.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         return Job.model_validate_json((folder / "job.json").read_bytes())
 
 
@@ -71,5 +67,7 @@ class Failure(BaseModel):
     @staticmethod
     def of(folder: Path) -> "Failure | None":
         """The failure that a run folder tells of."""
-        path = folder / "failure.json"
-        return Failure.model_validate_json(path.read_bytes()) if path.is_file() else None
+        try:
+            return Failure.model_validate_json((folder / "failure.json").read_bytes())
+        except (FileNotFoundError, ValueError):  # none, or cut short by what made the worker fail
+            return None

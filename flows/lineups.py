@@ -8,6 +8,7 @@ class Slot(NamedTuple):
 
     family: str
     recipe: str
+    variant: str = ""
 
 
 LINEUPS: dict[str, tuple[Slot, ...]] = {

@@ -12,20 +12,30 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from flows.job import Event, Job, Needed
+from flows.datasets.manifest import Manifest
+from flows.datasets.verifying import verify
+from flows.fingerprint import Ingredients
+from flows.job import Event, Failure, Job
 from flows.lineups import Slot
 from flows.locks import held
-from flows.plan import Action, Decision, Upstream, plan, run_folder
+from flows.plan import Action, Decision, plan
+from flows.runs import model_folder, model_name, pulled, run_folder, sealed, upstream_folder
 from flows.summary import Done, Outcome, Summary
-from flows.versions import verify
 from flows.workers import Say, Workers
-from registry.glance import Version, proof, ready_versions
+from registry.glance import Version, read
 from registry.settings import Settings
-from zoo.artifact import sha256_of
+from zoo.artifact import UNSCORABLE, WEIGHTS, sha256_of
 from zoo.durable import write_atomically
 
-DONE: dict[Action, Done] = {"train": "trained", "resume": "resumed", "deliver": "delivered", "judge": "judged"}
-TRAINING = frozenset({"train", "resume", "reproduce"})
+DONE: dict[Action, Done] = {
+    "train": "trained",
+    "resume": "resumed",
+    "score": "scored",
+    "deliver": "delivered",
+    "judge": "judged",
+}
+READING = frozenset({"train", "resume", "score", "reproduce"})
+"""Actions that read data."""
 
 
 def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bool = False, say: Say) -> Summary:
@@ -35,7 +45,7 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
         slots: the line-up.
         only: a pattern of entries; what they need comes with them.
         force: train those again although nothing changed, from the first step, in a folder of their own, and check
-            that the registered weights come out bit for bit. It makes no second version: a fingerprint has one.
+            that the registered weights come out bit for bit. It makes no second version of them.
         say: told what goes on.
 
     Raises:
@@ -82,15 +92,15 @@ class _Night:
         from flows.server import prefect_api
 
         entries = {decision.entry for decision in due}
-        datasets = {name: f"data {name}" for d in due if d.action in TRAINING for name in d.datasets}
+        datasets = {name: f"data {name}" for d in due if d.action in READING for name in d.datasets}
         try:
             with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self._warn):
                 from flows.graph import Work, run  # with Prefect, which reads its settings from the environment now
 
                 works = {label: Work(partial(self._verify, name)) for name, label in datasets.items()}
                 for decision in due:
-                    data = [datasets[name] for name in decision.datasets if decision.action in TRAINING]
-                    upstream = [needed.entry for needed in decision.upstream.values() if needed.entry in entries]
+                    data = [datasets[name] for name in decision.datasets if decision.action in READING]
+                    upstream = [entry for entry in decision.upstream if entry in entries]
                     works[decision.entry] = Work(partial(self._entry, decision), needs=data + upstream)
                 run(self.folder.name, works, log=self.folder / "prefect.log")
         except Exception as error:  # Prefect's own: what the works raise ends in their tasks
@@ -109,11 +119,13 @@ class _Night:
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
         try:
-            verify(dataset, self.settings)
-        except ValueError as error:
+            verify(dataset, Manifest(self.settings))
+        except Exception as error:  # whatever it is, it is this data set's, not Prefect's
+            known = isinstance(error, ValueError)
+            problem = str(error) if known else f"data set {dataset!r} cannot be verified: {error!r}"
             for decision in self.decisions:
-                if dataset in decision.datasets and decision.action in TRAINING:
-                    self._finish(decision, Outcome.of(decision, "failed", str(error)))
+                if dataset in decision.datasets and decision.action in READING:
+                    self._finish(decision, Outcome.of(decision, "failed", problem))
             raise
 
     def _entry(self, decision: Decision) -> None:
@@ -135,107 +147,121 @@ class _Night:
         self.say(decision.entry, Event(kind="done", text=outcome.done))
 
     def _made(self, decision: Decision) -> Outcome:
-        from registry.gate import challenge, needs_rescoring
+        from registry.promotion import challenge, needs_rescoring
         from registry.store import register
 
-        folder = run_folder(self.settings, decision.entry, decision.fingerprint)
         if decision.action == "reproduce":
-            return self._reproduced(decision, folder.with_name(f"{folder.name}-again"))
-        if decision.action == "judge":
-            version = self._version(decision)
+            return self._reproduced(decision)
+        if decision.action == "judge" and decision.version:
+            version = decision.version
         else:
-            self._train(decision, folder)
+            folder = self._run(decision)
             with self.registry:
-                version = register(folder / "model", self.settings)
+                version = register(folder, self.settings)
         reigning = needs_rescoring(version, self.settings) if version.verdict is None else None
-        rescored = self._rescored(decision, folder, reigning) if reigning else None
+        rescored = self._rescored(decision, reigning) if reigning else None
         with self.registry:
-            verdict = challenge(version, self.settings, rescored=rescored)
-        why = verdict.reason if verdict else "champion by hand"
-        return Outcome.of(
-            decision, DONE[decision.action], why, version=proof(self.settings, version.entry, version.fingerprint)
-        )
+            ruling = challenge(version, self.settings, rescored=rescored)
+        why = ruling.reason if ruling else "champion by hand"
+        now = read(self.settings, version.entry).numbered(version.entry, version.number)
+        return Outcome.of(decision, DONE[decision.action], why, version=now)
 
-    def _reproduced(self, decision: Decision, folder: Path) -> Outcome:
+    def _reproduced(self, decision: Decision) -> Outcome:
         """Train again from the first step; the registered weights must come out bit for bit."""
-        version = self._version(decision)
-        self._train(decision, folder)
-        registered = sha256_of(self._pulled(version) / "weights.safetensors")
-        again = sha256_of(folder / "model" / "weights.safetensors")
+        version = decision.version
+        if version is None:
+            raise ValueError(f"{decision.entry}: expected a version to compare with, there is none.")
+        made = run_folder(self.settings, decision.entry, decision.trains)
+        folder = made.with_name(f"{made.name}-again")
+        shutil.rmtree(folder, ignore_errors=True)
+        self._job(decision).write(folder)
+        self.workers.run(decision.entry, folder)
+        registered = sha256_of(self._pulled(version) / WEIGHTS)
+        again = sha256_of(folder / model_name(self._made_of(decision)) / WEIGHTS)
         if again != registered:
             raise ValueError(
                 f"trained again, {decision.entry} got other weights (SHA-256 {again[:12]}) than version "
-                f"{version.number} ({registered[:12]}) of the same fingerprint. Nothing was registered; compare "
-                f"device, precision and threads in {folder / 'model' / 'record.json'} with the version's."
+                f"{version.number} ({registered[:12]}) of the same ingredients. Nothing was registered; compare "
+                f"device, precision and threads in {folder}/model-*/record.json with the version's."
             )
         shutil.rmtree(folder)
         why = f"the weights of version {version.number} again, bit for bit"
         return Outcome.of(decision, "reproduced", why, version=version)
 
-    def _train(self, decision: Decision, folder: Path) -> None:
-        """Have the sealed `folder/model` made, if it is not there yet."""
+    def _run(self, decision: Decision) -> Path:
+        """The sealed model, made if it is not there yet."""
+        folder = run_folder(self.settings, decision.entry, decision.trains)
         if decision.from_scratch:
             shutil.rmtree(folder, ignore_errors=True)
-        if not (folder / "model").is_dir():
-            self._job(decision).write(folder)
+        model = model_folder(self.settings, decision.entry, self._made_of(decision))
+        if not model.is_dir():
+            self._job(decision, weights=self._weights(decision)).write(folder)
             self.workers.run(decision.entry, folder)
+        return model
 
-    def _rescored(self, decision: Decision, folder: Path, reigning: Version) -> Path:
-        """The units of a champion under tonight's protocol and data, where its own do not compare."""
-        out = folder / f"rescored-{reigning.number}"
+    def _weights(self, decision: Decision) -> Path | None:
+        """A sealed model of the same weights, where they are only to be scored."""
+        if decision.action != "score":
+            return None
+        here = sealed(self.settings, decision.entry, decision.trains)
+        return here or (self._pulled(decision.version) if decision.version else None)
+
+    def _rescored(self, decision: Decision, reigning: Version) -> Path | None:
+        """The units of a champion under tonight's protocol and data, where its own do not compare.
+
+        A champion that can no longer be scored abdicates, and there are none.
+        """
+        from registry.promotion import abdicate
+
+        folder = run_folder(self.settings, decision.entry, decision.trains)
+        out = folder / f"rescored-{reigning.number}-{decision.scores[:16]}"
         if not out.is_dir():
             self._job(decision).write(folder)
-            self.workers.run(decision.entry, folder, "--rescore", str(self._pulled(reigning)), str(out))
+            try:
+                self.workers.run(decision.entry, folder, "--rescore", str(self._pulled(reigning)), str(out))
+            except ValueError as error:
+                failure = Failure.of(folder)
+                if failure is None or failure.kind not in UNSCORABLE:
+                    raise
+                self._warn(f"champion {reigning} abdicates: {error}")
+                with self.registry:
+                    abdicate(reigning, str(error), self.settings)
+                return None
         return out / "units.parquet"
 
-    def _job(self, decision: Decision) -> Job:
-        if decision.ingredients is None:
-            raise ValueError(f"{decision.entry} is blocked: {decision.why}")
-        upstream = {
-            family: Needed(entry=needed.entry, folder=self._model(needed))
-            for family, needed in decision.upstream.items()
-        }
+    def _job(self, decision: Decision, *, weights: Path | None = None) -> Job:
         return Job(
             entry=decision.entry,
-            family=decision.slot.family,
             recipe_name=decision.slot.recipe,
-            ingredients=decision.ingredients,
+            ingredients=self._made_of(decision),
             datasets=self.settings.datasets,
-            upstream=upstream,
+            upstream={entry: self._model(entry, trains) for entry, trains in decision.upstream.items()},
             cache=self.settings.cache,
+            weights=weights,
         )
 
-    def _model(self, needed: Upstream) -> Path:
+    def _made_of(self, decision: Decision) -> Ingredients:
+        if decision.ingredients is None:
+            raise ValueError(f"{decision.entry} is blocked: {decision.why}")
+        return decision.ingredients
+
+    def _model(self, entry: str, trains: str) -> Path:
         """The sealed folder of an upstream entry: where it was trained, else pulled from the registry."""
-        trained = run_folder(self.settings, needed.entry, needed.fingerprint) / "model"
-        if trained.is_dir():
-            return trained
-        version = proof(self.settings, needed.entry, needed.fingerprint)
-        if version is None:
-            raise ValueError(f"{needed.entry}: expected {trained}, which is gone. Start the night again to make it.")
-        return self._pulled(version)
+        with self.registry:
+            return upstream_folder(entry, trains, self.settings)
 
     def _pulled(self, version: Version) -> Path:
         """A registered version as a folder, every byte checked against the registry."""
-        from registry.pull import pull
-
-        folder = self.settings.home / "pulled" / version.entry / str(version.number)
         with self.registry:
-            pull(str(version), folder, self.settings)
-        return folder
-
-    def _version(self, decision: Decision) -> Version:
-        return next(v for v in ready_versions(self.settings, decision.entry) if v.number == decision.version)
+            return pulled(version, self.settings)
 
     def _untouched(self, decision: Decision) -> Outcome:
         """The outcome of what was not done tonight, in most cases because it need not be."""
         if decision.action == "skip":
-            return Outcome.of(decision, "skipped", decision.why, version=self._version(decision))
+            return Outcome.of(decision, "skipped", decision.why, version=decision.version)
         if decision.action == "blocked":
             return Outcome.of(decision, "blocked", decision.why)
-        short = [
-            n.entry for n in decision.upstream.values() if n.entry in self.outcomes and not self.outcomes[n.entry].good
-        ]
+        short = [entry for entry in decision.upstream if entry in self.outcomes and not self.outcomes[entry].good]
         missing = ", ".join(short) or "Prefect or an entry before it"
         return Outcome.of(
             decision, "blocked", f"needs {missing}, which failed tonight; start the night again after that"

@@ -5,7 +5,7 @@ been loaded.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,35 +13,29 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from flows.fingerprint import Description, Ingredients, describe, ingredients
+from flows.datasets.manifest import Manifest
+from flows.fingerprint import Description, Ingredients, RecipeDescription, describe, ingredients
 from flows.lineups import Slot
-from flows.versions import digest
-from registry.glance import Version, ready_versions, unsettled
+from flows.runs import model_folder, run_folder, sealed
+from flows.source import Sources
+from registry.glance import Snapshot, Version, read
 from registry.settings import Settings
+from zoo.entry import Entry
 
-Action = Literal["skip", "judge", "deliver", "resume", "train", "reproduce", "blocked"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upstream:
-    """An entry that another one is built on, as it will be when its turn comes."""
-
-    entry: str
-    fingerprint: str
-    tonight: bool  # made or proven by this line-up, rather than the registry's champion
+Action = Literal["skip", "judge", "deliver", "score", "resume", "train", "reproduce", "blocked"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """What happens to one entry tonight, and why."""
 
-    entry: str
+    entry: Entry
     slot: Slot
     action: Action
     why: str
     ingredients: Ingredients | None = None  # none where it is blocked
-    upstream: Mapping[str, Upstream] = field(default_factory=dict)  # by family
-    version: int | None = None  # that has this fingerprint
+    upstream: Mapping[str, str] = field(default_factory=dict)  # entry -> trains of what it is built on and scored with
+    version: Version | None = None  # that has these scores; of "score", that has these weights
     from_scratch: bool = False  # forget what the run folder holds
 
     @property
@@ -50,9 +44,14 @@ class Decision:
         return tuple(self.ingredients.data) if self.ingredients else ()
 
     @property
-    def fingerprint(self) -> str:
-        """Of the run that makes it; empty where it is blocked."""
-        return self.ingredients.fingerprint if self.ingredients else ""
+    def trains(self) -> str:
+        """The identity of its weights; empty where it is blocked."""
+        return self.ingredients.trains if self.ingredients else ""
+
+    @property
+    def scores(self) -> str:
+        """The identity of its numbers; empty where it is blocked."""
+        return self.ingredients.scores if self.ingredients else ""
 
     def as_json(self) -> dict[str, Any]:
         """What `zoo night --dry-run --json` prints of it."""
@@ -61,15 +60,11 @@ class Decision:
             "recipe": self.slot.recipe,
             "action": self.action,
             "why": self.why,
-            "version": self.version,
-            "fingerprint": self.fingerprint,
-            "needs": [upstream.entry for upstream in self.upstream.values()],
+            "version": self.version.number if self.version else None,
+            "trains": self.trains,
+            "scores": self.scores,
+            "needs": list(self.upstream),
         }
-
-
-def run_folder(settings: Settings, entry: str, fingerprint: str) -> Path:
-    """Where the one run of a fingerprint lives: checkpoints, curves, and in the end the sealed `model/`."""
-    return settings.runs / entry / fingerprint[:16]
 
 
 def plan(
@@ -87,14 +82,15 @@ def plan(
         ValueError: no such family, recipe or entry; two slots of one entry; entries that need each other.
         ConnectionError: the tracking server does not answer.
     """
-    described = describe(dict.fromkeys(slot.family for slot in slots), memo=settings.home / "memo")
+    described = describe((slot.family for slot in slots), memo=settings.home / "memo")
     entries = _entries(slots, described)
     chosen = [entry for entry in entries if not only or fnmatch(entry, only)]
     if not chosen:
         raise ValueError(f"no entry of this line-up matches {only!r}; it has: {', '.join(entries)}.")
-    planner = _Planner(settings, described, entries, () if offline else ready_versions(settings))
+    planner = _Planner(settings, described, entries, Snapshot(()) if offline else read(settings))
     for entry in chosen:
         planner.decide(entry, awaited=())
+    planner.sources.remember()
     forced = chosen if force else []
     return tuple(_forced(made) if made.entry in forced else made for made in planner.decisions.values())
 
@@ -106,139 +102,129 @@ class _Planner:
         self,
         settings: Settings,
         described: Mapping[str, Description],
-        entries: Mapping[str, Slot],
-        ready: Iterable[Version],
+        entries: Mapping[Entry, Slot],
+        registry: Snapshot,
     ) -> None:
         self.settings = settings
         self.described = described
         self.entries = entries
-        self.decisions: dict[str, Decision] = {}
-        self.ready: dict[str, list[Version]] = {}
-        for version in ready:
-            self.ready.setdefault(version.entry, []).append(version)
+        self.registry = registry
+        self.manifest = Manifest(settings)
+        self.sources = Sources(settings.home / "memo" / "source.json")
+        self.decisions: dict[Entry, Decision] = {}
 
-    def decide(self, entry: str, *, awaited: tuple[str, ...]) -> Decision:
+    def decide(self, entry: Entry, *, awaited: tuple[Entry, ...]) -> Decision:
         """The decision on an entry, after those on what it needs."""
         if entry in awaited:
             raise ValueError(f"entries that need each other cannot be trained: {' -> '.join((*awaited, entry))}.")
         if entry not in self.decisions:
             slot = self.entries[entry]
             try:
-                if fault := self.described[slot.family].fault:
-                    raise _Blocked(fault)
-                upstream = self._upstream(entry, awaited=(*awaited, entry))
-                made = self._ingredients(slot, upstream)
+                self.decisions[entry] = self._decision(entry, slot, awaited=(*awaited, entry))
             except _Blocked as reason:
                 self.decisions[entry] = Decision(entry=entry, slot=slot, action="blocked", why=str(reason))
-            else:
-                action, why, version = self._action(entry, made)
-                self.decisions[entry] = Decision(
-                    entry=entry,
-                    slot=slot,
-                    action=action,
-                    why=why,
-                    ingredients=made,
-                    upstream=upstream,
-                    version=version.number if version else None,
-                )
         return self.decisions[entry]
 
-    def _upstream(self, entry: str, *, awaited: tuple[str, ...]) -> dict[str, Upstream]:
-        found = {}
-        slot = self.entries[entry]
-        for needed in self.described[slot.family].needs[slot.recipe]:
-            found[needed.partition(".")[0]] = self._resolve(needed, awaited)
-        return found
+    def _decision(self, entry: Entry, slot: Slot, *, awaited: tuple[Entry, ...]) -> Decision:
+        if fault := self.described[slot.family].fault:
+            raise _Blocked(fault)
+        recipe = _recipe(slot, self.described)
+        needed = (*recipe.needs, *recipe.scoring_needs)
+        upstream = {name: self._trains(Entry(name), awaited) for name in needed}
+        try:
+            data = {name: self.manifest.digest(name) for name in (recipe.dataset, recipe.scored)}
+            made = ingredients(slot.family, recipe, data=data, upstream=upstream, sources=self.sources)
+        except (ValueError, SyntaxError) as error:
+            raise _Blocked(str(error)) from error
+        action, why, version = self._action(entry, made)
+        return Decision(
+            entry=entry, slot=slot, action=action, why=why, ingredients=made, upstream=upstream, version=version
+        )
 
-    def _resolve(self, needed: str, awaited: tuple[str, ...]) -> Upstream:
-        """Tonight's, if the line-up makes it, else the registry's champion."""
+    def _trains(self, needed: Entry, awaited: tuple[Entry, ...]) -> str:
+        """The weights of an upstream entry: tonight's, if the line-up makes it, else the registry's champion."""
         if needed in self.entries:
             decision = self.decide(needed, awaited=awaited)
             if decision.action == "blocked":
                 raise _Blocked(f"needs {needed}, which is blocked")
-            return Upstream(entry=needed, fingerprint=decision.fingerprint, tonight=True)
-        champion = next((version for version in self.ready.get(needed, []) if version.champion), None)
+            return decision.trains
+        champion = self.registry.champion(needed)
         if champion is None:
             raise _Blocked(f"needs {needed}, which is neither in this line-up nor has a champion: train it first")
-        return Upstream(entry=needed, fingerprint=champion.fingerprint, tonight=False)
+        return champion.trains
 
-    def _ingredients(self, slot: Slot, upstream: Mapping[str, Upstream]) -> Ingredients:
-        recipe = _recipe(slot, self.described)
-        try:
-            data = {name: digest(name, self.settings) for name in (recipe["dataset"], _scored(recipe))}
-        except ValueError as error:
-            raise _Blocked(str(error)) from error
-        fingerprints = {needed.entry: needed.fingerprint for needed in upstream.values()}
-        return ingredients(slot.family, recipe, data=data, upstream=fingerprints)
-
-    def _action(self, entry: str, made: Ingredients) -> tuple[Action, str, Version | None]:
-        versions = self.ready.get(entry, [])
-        proof = next((version for version in versions if version.fingerprint == made.fingerprint), None)
-        folder = run_folder(self.settings, entry, made.fingerprint)
-        if proof and proof in unsettled(self.settings):
+    def _action(self, entry: Entry, made: Ingredients) -> tuple[Action, str, Version | None]:
+        proof = self.registry.proof(entry, made.scores)
+        if proof and not proof.settled:
             return "judge", f"version {proof.number} is registered, but the gate has not finished with it", proof
         if proof:
-            return "skip", f"version {proof.number} has this fingerprint ({made.fingerprint[:12]})", proof
-        if (folder / "model").is_dir():
+            return "skip", f"version {proof.number} has these scores ({made.scores[:12]})", proof
+        if model_folder(self.settings, entry, made).is_dir():
             return "deliver", "trained and evaluated, but the registry has not got it yet", None
+        trained = self.registry.by_trains(entry, made.trains)
+        if trained or sealed(self.settings, entry, made.trains):
+            return "score", f"the weights are there; {self._changed(entry, made)}", trained
+        folder = run_folder(self.settings, entry, made.trains)
         if step := _step(folder):
-            return "resume", f"unfinished run of this fingerprint, at step {step} of {made.recipe['steps']}", None
-        return "train", _what_changed(self.settings, entry, made, versions), None
+            return "resume", f"unfinished run of these ingredients, at step {step} of {made.recipe['steps']}", None
+        return "train", self._changed(entry, made), None
+
+    def _changed(self, entry: Entry, made: Ingredients) -> str:
+        latest = self.registry.latest(entry)
+        if latest is None:
+            return "never registered"
+        job = run_folder(self.settings, entry, latest.trains) / "job.json"
+        try:
+            before = Ingredients.model_validate(json.loads(job.read_bytes())["ingredients"])
+        except FileNotFoundError:
+            return f"other ingredients than version {latest.number}'s, whose run folder is not on this machine"
+        except ValidationError:
+            return f"version {latest.number} was made by a nightzoo that counted other ingredients"
+        except (ValueError, KeyError, TypeError):
+            return f"other ingredients than version {latest.number}'s, whose {job} is damaged"
+        return f"since version {latest.number}: {', '.join(made.changes(before)) or 'nothing but its scoring'}"
 
 
 class _Blocked(Exception):
     """An entry cannot be trained; the message says what to do."""
 
 
-def _entries(slots: Sequence[Slot], described: Mapping[str, Description]) -> dict[str, Slot]:
-    entries: dict[str, Slot] = {}
+def _entries(slots: Sequence[Slot], described: Mapping[str, Description]) -> dict[Entry, Slot]:
+    entries: dict[Entry, Slot] = {}
     for slot in slots:
         # Which data set a family scores that cannot be imported, nobody knows.
-        scored = "?" if described[slot.family].fault else _scored(_recipe(slot, described))
-        entry = f"{slot.family}.{scored}"
+        scored = "unknown" if described[slot.family].fault else _recipe(slot, described).scored
+        entry = Entry.of(slot.family, scored, variant=slot.variant)
         if entry in entries:
             raise ValueError(f"two recipes of one line-up make {entry}: {entries[entry].recipe} and {slot.recipe}.")
         entries[entry] = slot
     return entries
 
 
-def _recipe(slot: Slot, described: Mapping[str, Description]) -> dict[str, Any]:
-    recipes = described[slot.family].recipes
+def _recipe(slot: Slot, described: Mapping[str, Description]) -> RecipeDescription:
+    variants = described[slot.family].recipes
+    if slot.variant not in variants:
+        raise ValueError(f"{slot.family} has no variant {slot.variant!r}; it has: {', '.join(variants)}.")
+    recipes = variants[slot.variant]
     if slot.recipe not in recipes:
         raise ValueError(f"{slot.family} has no recipe {slot.recipe!r}; it has: {', '.join(recipes)}.")
     return recipes[slot.recipe]
 
 
-def _scored(recipe: Mapping[str, Any]) -> str:
-    """`Recipe.scored`, of a recipe told as JSON."""
-    return str(recipe["scored_on"] or recipe["dataset"])
-
-
 def _step(folder: Path) -> int:
-    """The step of the newest checkpoint; 0 before the first."""
+    """The step of the newest checkpoint; 0 before the first, or where the index is damaged, as its worker will say."""
     index = folder / "checkpoints" / "index.json"
-    return max((line["step"] for line in json.loads(index.read_text())), default=0) if index.is_file() else 0
-
-
-def _what_changed(settings: Settings, entry: str, made: Ingredients, versions: Sequence[Version]) -> str:
-    if not versions:
-        return "never trained"
-    latest = versions[-1]
-    job = run_folder(settings, entry, latest.fingerprint) / "job.json"
-    if not job.is_file():
-        return f"fingerprint differs from that of version {latest.number}, whose run folder is not on this machine"
     try:
-        before = Ingredients.model_validate(json.loads(job.read_text())["ingredients"])
-    except ValidationError:
-        return f"version {latest.number} was made by a nightzoo that counted other ingredients"
-    return f"since version {latest.number}: {', '.join(made.changes(before))}"
+        return max((int(line["step"]) for line in json.loads(index.read_bytes())), default=0)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def _forced(decision: Decision) -> Decision:
-    """The same entry trained from the first step, and compared with the version of this fingerprint if there is one."""
+    """The same entry trained from the first step, and compared with the version of these weights if there is one."""
     if decision.action == "blocked":
         return decision
     if decision.version is None:
         return replace(decision, action="train", why=f"forced; {decision.why}", from_scratch=True)
-    why = f"forced: has to give the weights of version {decision.version} again"
+    why = f"forced: has to give the weights of version {decision.version.number} again"
     return replace(decision, action="reproduce", why=why, from_scratch=True)

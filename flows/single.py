@@ -1,6 +1,7 @@
 """One model by hand, outside the night: the same worker and the same run folder, but no registration.
 
-The run folder is named by the fingerprint, so what was trained by hand is not trained again when a night comes to it.
+The run folder is named by what decides the weights, so what was trained by hand is not trained again when a night comes
+to it.
 """
 
 from collections.abc import Mapping
@@ -8,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.fingerprint import Ingredients, ingredients
-from flows.job import Job, Needed
-from flows.plan import run_folder
-from flows.versions import digest, verify
+from flows.datasets.manifest import Manifest
+from flows.datasets.verifying import verify
+from flows.fingerprint import RecipeDescription, ingredients
+from flows.job import Job
+from flows.runs import model_folder, pulled, run_folder, sealed, upstream_folder
+from flows.source import Sources
 from flows.workers import Say, Workers
-from registry import glance
+from registry.glance import read
 from registry.pull import pull
 from registry.settings import Settings
 from zoo.artifact import Record, read_identity, read_record
 from zoo.catalogue import family as named
+from zoo.contracts import Recipe
+from zoo.entry import Entry
 from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
 
@@ -35,23 +40,30 @@ class Rescored:
         return self.metrics == self.record.score.metrics
 
 
-def train_one(family: str, recipe: str, changes: Mapping[str, object], *, settings: Settings, say: Say) -> Path:
+def train_one(
+    family: str, recipe: str, changes: Mapping[str, object], *, variant: str = "", settings: Settings, say: Say
+) -> Path:
     """Train and score a recipe with some of its numbers changed; returns the sealed model folder.
 
-    Upstream entries are the registry's champions; where there is none, their recipe `mini` is trained first.
+    Upstream entries are the registry's champions; where there is none, they are trained first.
 
     Raises:
-        ValueError: no such family, recipe or number; data missing or damaged; the run failed.
+        ValueError: no such family, variant, recipe or number; data missing or damaged; the run failed.
     """
-    values = named(family).recipe(recipe, **changes)
-    upstream = [_upstream(needed, settings, say) for needed in values.needs]
-    job = _job(family, recipe, values.model_dump(mode="json"), upstream, settings)
-    folder = run_folder(settings, job.entry, job.ingredients.fingerprint)
-    if not (folder / "model").is_dir():
-        _verified(job, settings)
-        job.write(folder)
+    of = named(family)
+    values = of.recipe(recipe, variant=variant, **changes)
+    upstream = {
+        entry: _champion(Entry(entry), recipe, settings, say) for entry in (*values.needs, *values.scoring_needs)
+    }
+    job = _job(of.entry(values, variant=variant), recipe, values, upstream, settings)
+    model = model_folder(settings, job.entry, job.ingredients)
+    if not model.is_dir():
+        _verify(job, settings)
+        folder = run_folder(settings, job.entry, job.ingredients.trains)
+        weights = sealed(settings, job.entry, job.ingredients.trains)
+        job.model_copy(update={"weights": weights}).write(folder)
         Workers(say).run(job.entry, folder)
-    return folder / "model"
+    return model
 
 
 def evaluate_again(model: str, *, settings: Settings, say: Say) -> Rescored:
@@ -66,9 +78,11 @@ def evaluate_again(model: str, *, settings: Settings, say: Say) -> Rescored:
             folder = Path(scratch) / "model"
             pull(model, folder, settings)
         identity, record = read_identity(folder), read_record(folder)
-        upstream = [_upstream(entry, settings, say, fingerprint=which) for entry, which in record.upstream.items()]
-        job = _job(identity.family, identity.recipe_name, identity.recipe, upstream, settings)
-        _verified(job, settings)
+        kind = named(identity.family).recipe_type()
+        values = kind.model_validate(kind.upgraded(identity.recipe))
+        upstream = {entry: upstream_folder(entry, trains, settings) for entry, trains in record.upstream.items()}
+        job = _job(Entry(record.entry), identity.recipe_name, values, upstream, settings)
+        _verify(job, settings)
         run = Path(scratch) / "run"
         job.write(run)
         Workers(say).run(record.entry, run, "--rescore", str(folder.resolve()), str(run / "again"))
@@ -76,50 +90,55 @@ def evaluate_again(model: str, *, settings: Settings, say: Say) -> Rescored:
         return Rescored(record=record, metrics=counting.aggregate(Units.read(run / "again" / "units.parquet")))
 
 
-@dataclass(frozen=True)
-class _Upstream:
-    entry: str
-    fingerprint: str
-    folder: Path
+def _champion(entry: Entry, recipe: str, settings: Settings, say: Say) -> Path:
+    """An upstream entry's champion as a folder; where there is none, one is trained now."""
+    champion = read(settings, entry).champion(entry)
+    if champion is not None:
+        return pulled(champion, settings)
+    made_by = _recipe_of(entry, preferred=(recipe, "mini"))
+    return train_one(entry.family, made_by, {}, variant=entry.variant, settings=settings, say=say)
 
 
-def _upstream(entry: str, settings: Settings, say: Say, *, fingerprint: str = "") -> _Upstream:
-    """A trained entry as a folder: that of a fingerprint, else the champion, else one trained now."""
-    versions = glance.ready_versions(settings, entry)
-    found = next((v for v in versions if v.fingerprint == fingerprint or (v.champion and not fingerprint)), None)
-    if found:
-        folder = settings.home / "pulled" / entry / str(found.number)
-        pull(str(found), folder, settings)
-        return _Upstream(entry, found.fingerprint, folder)
-    folder = run_folder(settings, entry, fingerprint) / "model"
-    if not fingerprint:
-        folder = train_one(entry.partition(".")[0], "mini", {}, settings=settings, say=say)
-    elif not folder.is_dir():
-        raise ValueError(
-            f"{entry}: expected the version of fingerprint {fingerprint[:12]} that the model was scored with, but "
-            "neither the registry nor a run folder has it. Train it again: `zoo night`."
-        )
-    return _Upstream(entry, read_record(folder).fingerprint, folder)
+def _recipe_of(entry: Entry, *, preferred: tuple[str, ...]) -> str:
+    """The name of the recipe that makes an entry: one of the preferred ones if they do, else the first that does.
+
+    Raises:
+        ValueError: none does.
+    """
+    of = named(entry.family)
+    names = [n for n in of.recipes if of.entry(of.recipe(n, variant=entry.variant), variant=entry.variant) == entry]
+    if not names:
+        raise ValueError(f"{entry} has no champion, and no recipe of {of.name} makes it: it has to be trained first.")
+    return next((name for name in preferred if name in names), names[0])
 
 
-def _job(family: str, recipe: str, values: dict[str, object], upstream: list[_Upstream], settings: Settings) -> Job:
-    scored = str(values["scored_on"] or values["dataset"])
-    data = {name: digest(name, settings) for name in (str(values["dataset"]), scored)}
-    made: Ingredients = ingredients(
-        family, values, data=data, upstream={needed.entry: needed.fingerprint for needed in upstream}
+def _job(entry: Entry, recipe_name: str, recipe: Recipe, upstream: Mapping[str, Path], settings: Settings) -> Job:
+    manifest = Manifest(settings)
+    described = RecipeDescription(
+        training=recipe.numbers(scoring=False),
+        scoring=recipe.numbers(scoring=True),
+        needs=recipe.needs,
+        scoring_needs=recipe.scoring_needs,
+    )
+    made = ingredients(
+        entry.family,
+        described,
+        data={name: manifest.digest(name) for name in (recipe.dataset, recipe.scored)},
+        upstream={needed: read_record(folder).trains for needed, folder in upstream.items()},
+        sources=Sources(settings.home / "memo" / "source.json"),
     )
     return Job(
-        entry=f"{family}.{scored}",
-        family=family,
-        recipe_name=recipe,
+        entry=entry,
+        recipe_name=recipe_name,
         ingredients=made,
         datasets=settings.datasets,
-        upstream={n.entry.partition(".")[0]: Needed(entry=n.entry, folder=n.folder) for n in upstream},
+        upstream=dict(upstream),
         cache=settings.cache,
     )
 
 
-def _verified(job: Job, settings: Settings) -> None:
+def _verify(job: Job, settings: Settings) -> None:
     """Every byte that the job will read."""
+    manifest = Manifest(settings)
     for name in job.ingredients.data:
-        verify(name, settings)
+        verify(name, manifest)

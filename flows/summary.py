@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict
 from flows.plan import Decision
 from registry.glance import Version
 
-Done = Literal["skipped", "trained", "resumed", "delivered", "judged", "reproduced", "undelivered", "failed", "blocked"]
+Done = Literal[
+    "skipped", "trained", "resumed", "scored", "delivered", "judged", "reproduced", "undelivered", "failed", "blocked"
+]
 SHORT = frozenset({"undelivered", "failed", "blocked"})
 """The ways in which the registry comes to lack what an entry should be tonight."""
 
@@ -54,7 +56,7 @@ class Outcome(BaseModel):
 
 
 class Summary(BaseModel):
-    """What a night did (`$ZOO_HOME/nights/<started>.json`)."""
+    """What a night did (`$ZOO_HOME/nights/<started>/summary.json`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

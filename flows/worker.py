@@ -1,6 +1,6 @@
 """Trains, evaluates and seals one entry in a process of its own.
 
-    python -m flows.worker RUNFOLDER                     makes RUNFOLDER/model from RUNFOLDER/job.json
+    python -m flows.worker RUNFOLDER                     makes RUNFOLDER/model-... from RUNFOLDER/job.json
     python -m flows.worker RUNFOLDER --rescore MODEL OUT   scores another model under this job's protocol
 
 A crash, an OOM or a kill ends this process and no other; whatever it had reached lies in the run folder and is gone on
@@ -14,28 +14,46 @@ import shutil
 import sys
 import traceback
 import warnings
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from flows.job import Event, Failure, Job
 from flows.lifeline import die_with_parent
 from flows.locks import held
+from flows.runs import model_name
 from registry.cards import card
-from zoo.artifact import Identity, Record, Score, load, seal, sha256_of
+from zoo.artifact import (
+    WEIGHTS,
+    CannotScore,
+    Identity,
+    Record,
+    Score,
+    load,
+    read_identity,
+    read_record,
+    seal,
+    sha256_of,
+    verify,
+)
 from zoo.catalogue import family, listing
-from zoo.contracts import Benchmark, Family, Inputs, Picture, Recipe, Upstream
+from zoo.contracts import Benchmark, Facts, Family, Inputs, Picture, Recipe, Upstream
+from zoo.drawing.plots import training_curves
 from zoo.durable import sync_folder
+from zoo.evaluation.evaluate import evaluate, kept_floor
+from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.units import Units
-from zoo.training import Curves, Progress, Trained, train
+from zoo.training import Progress, Trained, train
+from zoo.training.placement import Placement
 
 PATIENCE = 30.0  # seconds for a worker whose night was killed to notice it
 FAILED = 1
-WEIGHTS = "weights.safetensors"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def main() -> int:
@@ -51,10 +69,11 @@ def main() -> int:
     say = _Voice()
     try:
         with held(folder / "lock", what="a worker", patience=PATIENCE):
+            job = Job.read(folder)
             if asked.rescore:
-                rescore(Job.read(folder), *asked.rescore)
-            elif not (folder / "model").is_dir():
-                make(Job.read(folder), folder, say=say)
+                rescore(job, *asked.rescore)
+            elif not (folder / model_name(job.ingredients)).is_dir():
+                make(job, folder, say=say)
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         advice = "Out of memory: lower the recipe's batch_size, or train it alone (`zoo night --only ENTRY`)."
         return _failed(folder, error, f"{advice} ({error})")
@@ -66,50 +85,50 @@ def main() -> int:
 
 
 def make(job: Job, folder: Path, *, say: "_Voice") -> None:
-    """Train, evaluate and seal; `folder/model` appears whole or not at all."""
+    """Train (or take the sealed weights), evaluate and seal; the model appears whole or not at all."""
     of, recipe, inputs = _materials(job)
-
-    def report(progress: Progress) -> None:
-        say(Event(kind="training", **{**progress._asdict(), "scalars": dict(progress.scalars)}))
-
     benchmark = of.benchmark(recipe, inputs)  # what it lacks is better known before the training than after
-    trained = train(of, recipe, inputs, folder, report=report)
+    trained, curves = _trained(job, of, recipe, inputs, folder, say)
+
+    def report(done: int, total: int) -> None:
+        say(Event(kind="evaluating", text=benchmark.protocol, step=done, steps=total))
+
+    report(0, 0)
+    model = evaluate(benchmark, trained.learner.predictor(), device=DEVICE, report=report)
+    method, floor = kept_floor(benchmark, key=job.ingredients.floor, cache=inputs.cache, device=DEVICE)
+    say(Event(kind="sealing"))
     building = folder / ".model"
     shutil.rmtree(building, ignore_errors=True)
     (building / "evaluation").mkdir(parents=True)
-    (building / "pictures").mkdir()
-    say(Event(kind="evaluating", text=benchmark.protocol))
-    record = _evaluate(job, trained, benchmark, recipe, building)
-    for name, picture in _pictures(benchmark, trained, folder / "curves.jsonl").items():
-        Image.fromarray(picture).save(building / "pictures" / f"{name}.png")
-    say(Event(kind="sealing"))
-    identity = Identity(
-        family=job.family,
-        recipe_name=job.recipe_name,
-        recipe=recipe.model_dump(mode="json"),
-        facts=trained.facts.model_dump(mode="json"),
-    )
-    (building / "recipe.json").write_text(identity.model_dump_json(indent=2))
-    (building / "record.json").write_text(record.model_dump_json(indent=2))
-    (building / "card.md").write_text(
-        card(identity, record, benchmark.scoring.metrics, title=listing(job.family).title, paper=of.paper),
-        encoding="utf-8",
-    )
-    shutil.copy(folder / "curves.jsonl", building)
+    model.units.write(building / "evaluation" / "units.parquet")
+    floor.units.write(building / "evaluation" / "floor.parquet")
+    drawn = training_curves(curves)
+    training: dict[str, Picture] = {} if drawn is None else {"training": drawn}
+    _draw(building / "pictures", training, benchmark.pictures(model, floor), trained.learner.pictures())
+    shutil.copy(curves, building / "curves.jsonl")
     weights = trained.learner.predictor().state_dict()
     save_file({name: value.cpu().contiguous().clone() for name, value in weights.items()}, building / WEIGHTS)
+    scores = (_score(benchmark, model.units, job.entry), _score(benchmark, floor.units, method))
+    _describe(building, job, of, recipe, trained, benchmark, *scores)
     seal(building)
-    _appear(building, folder / "model")
+    _appear(building, folder / model_name(job.ingredients))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # nothing goes on from them any more
 
 
 def rescore(job: Job, model: Path, out: Path) -> None:
-    """Units of another model of the same entry under this job's protocol and data."""
+    """Units of another model of the same entry under this job's protocol and data.
+
+    Raises:
+        CannotLoad: today's code cannot rebuild it.
+        CannotScore: today's benchmark refuses what it predicts.
+    """
     of, recipe, inputs = _materials(job)
-    predictor = load(model, device="cuda" if torch.cuda.is_available() else "cpu")
-    benchmark = of.benchmark(recipe, inputs)
-    units = benchmark.evaluate(predictor)
-    _score(benchmark, units, job.entry)
+    benchmark, predictor = of.benchmark(recipe, inputs), load(model)
+    try:
+        units = evaluate(benchmark, predictor, device=DEVICE).units
+        _score(benchmark, units, job.entry)
+    except ValueError as error:
+        raise CannotScore(str(error)) from error
     building = out.with_name(f".{out.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -119,61 +138,102 @@ def rescore(job: Job, model: Path, out: Path) -> None:
 
 
 def _materials(job: Job) -> tuple[Family, Recipe, Inputs]:
-    of = family(job.family)
-    recipe = type(of.recipe(job.recipe_name)).model_validate(job.ingredients.recipe)
+    of = family(job.ingredients.family)
+    recipe = of.recipe_type().model_validate(job.ingredients.recipe)
     upstream = {
-        name: Upstream(
-            entry=needed.entry,
-            predictor=load(needed.folder),
-            digest=sha256_of(needed.folder / WEIGHTS),
-        )
-        for name, needed in job.upstream.items()
+        entry: Upstream(entry=entry, predictor=load(folder), digest=sha256_of(folder / WEIGHTS))
+        for entry, folder in job.upstream.items()
     }
     return of, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
 
 
-def _evaluate(job: Job, trained: Trained, benchmark: Benchmark, recipe: Recipe, building: Path) -> Record:
-    predictor = trained.learner.predictor().eval()
-    method, trivial = benchmark.floor()
-    units, floor = benchmark.evaluate(predictor), benchmark.evaluate(trivial)
+def _trained(job: Job, of: Family, recipe: Recipe, inputs: Inputs, folder: Path, say: "_Voice") -> tuple[Trained, Path]:
+    """The learner with its weights, sealed ones where the job names them, and the file of its curves."""
+
+    def report(progress: Progress) -> None:
+        say(Event(kind="training", **{**progress._asdict(), "scalars": dict(progress.scalars)}))
+
+    if job.weights is None:
+        return train(of, recipe, inputs, folder, report=report), folder / "curves.jsonl"
+    verify(job.weights)
+    identity, record = read_identity(job.weights), read_record(job.weights)
+    upstream = {entry: needed.predictor for entry, needed in inputs.upstream.items()}
+    facts = Facts.model_validate(identity.facts)
+    learner = of.build(recipe, facts, upstream)
+    learner.predictor().load_state_dict(load_file(job.weights / WEIGHTS))
+    placement = Placement.model_validate(record.placement)
+    return Trained(learner.eval(), facts, placement, record.seconds), job.weights / "curves.jsonl"
+
+
+def _describe(
+    building: Path,
+    job: Job,
+    of: Family,
+    recipe: Recipe,
+    trained: Trained,
+    benchmark: Benchmark,
+    score: Score,
+    floor: Score,
+) -> None:
+    """Write what the model is, how it came to be, and the card that says both to people."""
+    identity = Identity(
+        family=of.name,
+        variant=job.entry.variant,
+        recipe_name=job.recipe_name,
+        recipe=recipe.model_dump(mode="json"),
+        facts=trained.facts.model_dump(mode="json"),
+        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.needs},
+    )
+    made = job.ingredients
     record = Record(
         entry=job.entry,
-        fingerprint=job.ingredients.fingerprint,
+        trains=made.trains,
+        scores=made.scores,
+        weights=sha256_of(building / WEIGHTS),
         dataset=recipe.dataset,
-        data_digest=job.ingredients.data[recipe.dataset],
+        data_digest=made.training.data[recipe.dataset],
         scored=recipe.scored,
-        scored_digest=job.ingredients.data[recipe.scored],
-        upstream=job.ingredients.upstream,
+        scored_digest=made.scoring.data[recipe.scored],
+        upstream=made.training.upstream | made.scoring.upstream,
         protocol=benchmark.protocol,
-        score=_score(benchmark, units, job.entry),
-        floor=_score(benchmark, floor, method),
-        parameters=sum(parameter.numel() for parameter in predictor.parameters()),
+        score=score,
+        floor=floor,
+        parameters=sum(parameter.numel() for parameter in trained.learner.predictor().parameters()),
         steps=recipe.steps,
         seconds=trained.seconds,
         placement=trained.placement.model_dump(),
-        versions={name: metadata.version(name) for name in ("nightzoo", "torch")}
+        versions={"nightzoo": metadata.version("nightzoo")}
+        | made.scoring.versions
+        | made.training.versions
         | {"python": platform.python_version()},
     )
-    units.write(building / "evaluation" / "units.parquet")
-    floor.write(building / "evaluation" / "floor.parquet")
-    return record
+    (building / "recipe.json").write_text(identity.model_dump_json(indent=2))
+    (building / "record.json").write_text(record.model_dump_json(indent=2))
+    title = listing(of.name).title
+    text = card(identity, record, benchmark.scoring.metrics, title=title, paper=of.paper)
+    (building / "card.md").write_text(text, encoding="utf-8")
 
 
-def _pictures(benchmark: Benchmark, trained: Trained, curves: Path) -> dict[str, Picture]:
-    """What a person would look at, by name."""
-    learner, training = trained.learner, Curves(curves).drawn()
-    found: dict[str, Picture] = {} if training is None else {"training": training}
-    for name, picture in [*benchmark.pictures(learner.predictor().eval()).items(), *learner.pictures().items()]:
-        if name in found:
+def _draw(folder: Path, *drawn: Mapping[str, Picture]) -> None:
+    """Keep what a person would look at, by name."""
+    folder.mkdir()
+    for name, picture in (item for part in drawn for item in part.items()):
+        path = folder / f"{name}.png"
+        if path.exists():
             raise ValueError(f"two pictures are called {name!r}, and one would hide the other: rename it in the code.")
-        found[name] = picture
-    return found
+        Image.fromarray(picture).save(path)
 
 
 def _score(benchmark: Benchmark, units: Units, name: str) -> Score:
-    """The metrics of these units, each one finite and possible."""
+    """The metrics of these units, each one finite and possible, and how far chance may have moved the ranking one."""
     values = benchmark.scoring.aggregate(units)
-    return Score(name=name, metrics={m.name: m.check(values[m.name]) for m in benchmark.scoring.metrics})
+    error, interval = error_and_interval(units, benchmark.scoring)
+    return Score(
+        name=name,
+        metrics={m.name: m.check(values[m.name]) for m in benchmark.scoring.metrics},
+        error=error,
+        interval=interval,
+    )
 
 
 def _appear(building: Path, folder: Path) -> None:

@@ -19,7 +19,7 @@ def card(
         limits: what a user must know before relying on it, a sentence each, besides what holds for every model.
     """
     scores = "\n".join(_score(metric, record) for metric in metrics)
-    needs = "".join(f"\n- Built on {entry} (fingerprint `{print_[:16]}`)" for entry, print_ in record.upstream.items())
+    needs = "".join(f"\n- Built on {entry} (`{identity_[:16]}`)" for entry, identity_ in record.upstream.items())
     trained_on = f"{record.dataset} (`{record.data_digest[:16]}`)"
     limits = [
         f"Measured on {record.scored} only; says nothing about other pictures.",
@@ -52,7 +52,8 @@ Nothing in this folder is executed: weights are safetensors, the network comes f
 - Trained on {trained_on}, {record.steps:,} steps in {record.seconds:.0f} s, {record.parameters:,} parameters
 - {_pairs(record.placement)}
 - {_pairs(record.versions)}
-- Fingerprint `{record.fingerprint}`{needs}
+- Identity of the training `{record.trains}`
+- Identity of the numbers `{record.scores}`{needs}
 
 Recipe `{identity.recipe_name}`:
 

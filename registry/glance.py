@@ -1,24 +1,23 @@
 """What the registry holds, told in milliseconds: its tables or its REST interface read without importing MLflow.
 
-The night's "nothing to do, and here is the version that proves it" and the leaderboard ask here. Only versions whose
-last tag says READY are ever returned; to everybody else the others do not exist (`registry.store` writes that tag
-after everything else has arrived and was checked).
+The night's "nothing to do, and here is the version that proves it" and the leaderboard ask here. A command reads the
+registry once (`read`) and asks that snapshot as often as it likes. Only versions whose last tag says READY are ever
+told of; to everybody but `registry.store` the others do not exist (it writes that tag after everything else has
+arrived and was checked).
 """
 
-import base64
 import json
-import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import unquote, urlencode
-from urllib.request import Request, urlopen
+from urllib.parse import unquote
 
+from registry import client, rest
 from registry.settings import Settings
 from zoo.artifact import Record
 from zoo.scoring.metrics import Metric
@@ -26,8 +25,9 @@ from zoo.scoring.metrics import Metric
 READY = "ready"
 VERDICT = "verdict"
 PROMOTED = "promoted"
+ABDICATED = "abdicated"
 CHAMPION = "champion"
-TIMEOUT = 10  # seconds for one answer of a server
+MODELS_AT_ONCE = "1000"  # the most that MLflow's search of registered models gives in one page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,23 @@ class Version:
         return self.tags["model_id"]
 
     @property
+    def trains(self) -> str:
+        """Identity of what decided its weights; an older version's fingerprint stands for it."""
+        return self.tags.get("trains", self.tags.get("fingerprint", ""))
+
+    @property
+    def scores(self) -> str:
+        """Identity of what decided its numbers; an older version's fingerprint stands for it."""
+        return self.tags.get("scores", self.tags.get("fingerprint", ""))
+
+    @property
     def fingerprint(self) -> str:
-        return self.tags["fingerprint"]
+        return self.scores
+
+    @property
+    def weights(self) -> str:
+        """SHA-256 of its weights file; empty for an older version, of which it is not known."""
+        return self.tags.get("weights", "")
 
     @property
     def manifest(self) -> str:
@@ -77,68 +92,139 @@ class Version:
         return self.tags["data_digest"]
 
     @property
+    def recipe_name(self) -> str:
+        """The name of its recipe; empty for an older version, which does not tell it."""
+        return self.tags.get("recipe_name", "")
+
+    @cached_property
     def recipe(self) -> dict[str, Any]:
         recipe: dict[str, Any] = json.loads(self.tags["recipe"])
         return recipe
 
-    @property
+    @cached_property
     def record(self) -> Record:
         """How it came to be, what it and its floor scored."""
         return Record.model_validate_json(self.tags["record"])
 
-    @property
+    @cached_property
     def ranked_by(self) -> Metric:
         """The metric that ranks its benchmark."""
         return Metric(**json.loads(self.tags["ranked_by"]))
 
-    @property
+    @cached_property
     def verdict(self) -> dict[str, Any] | None:
-        """The gate's verdict on it as stored (`registry.gate.Verdict`), None while it has not been judged."""
+        """The gate's verdict on it as stored (`registry.gate.Ruling`), None while it has not been judged."""
         return json.loads(self.tags[VERDICT]) if VERDICT in self.tags else None
 
+    @property
+    def abdicated(self) -> str:
+        """Why it is no champion any more although nobody beat it; empty where that did not happen."""
+        return self.tags.get(ABDICATED, "")
 
-def ready_versions(settings: Settings, entry: str | None = None) -> tuple[Version, ...]:
-    """The READY versions of an entry, or of all, oldest first.
+    @property
+    def settled(self) -> bool:
+        """Whether the gate has nothing left to do: judged, and promoted to the end where that was the verdict."""
+        if self.abdicated:
+            return True
+        if self.verdict is None:
+            return self.champion
+        return self.verdict["decision"] != "PROMOTE" or PROMOTED in self.tags
+
+
+class Snapshot:
+    """What the registry held when it was read."""
+
+    def __init__(self, found: Iterable[Version]) -> None:
+        everything = sorted(found, key=lambda version: (version.entry, version.number))
+        self.unready = tuple(version for version in everything if not version.ready)
+        self._ready: defaultdict[str, list[Version]] = defaultdict(list)
+        self._by_scores: dict[tuple[str, str], Version] = {}
+        self._by_trains: dict[tuple[str, str], Version] = {}
+        self._champions: dict[str, Version] = {}
+        for version in everything:
+            if version.ready:
+                self._ready[version.entry].append(version)
+                self._by_scores.setdefault((version.entry, version.scores), version)
+                self._by_trains[version.entry, version.trains] = version
+                if version.champion:
+                    self._champions[version.entry] = version
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Those that have a READY version, by name."""
+        return tuple(self._ready)
+
+    def versions(self, entry: str | None = None) -> tuple[Version, ...]:
+        """The READY versions of an entry, or of all, oldest first."""
+        if entry is None:
+            return tuple(version for versions in self._ready.values() for version in versions)
+        return tuple(self._ready.get(entry, ()))
+
+    def numbered(self, entry: str, number: int) -> Version:
+        """One version by its number.
+
+        Raises:
+            ValueError: there is none, or it is not READY.
+        """
+        found = next((version for version in self.versions(entry) if version.number == number), None)
+        if found is None:
+            there = ", ".join(str(version.number) for version in self.versions(entry))
+            raise ValueError(f"no version {entry}/{number} in the registry; it has: {there or 'none of this entry'}.")
+        return found
+
+    def latest(self, entry: str) -> Version | None:
+        """The newest version, None where there is none."""
+        return next(reversed(self._ready.get(entry, ())), None)
+
+    def champion(self, entry: str) -> Version | None:
+        """The version that the alias `champion` points at, None where the floor reigns."""
+        return self._champions.get(entry)
+
+    def proof(self, entry: str, scores: str) -> Version | None:
+        """The version whose numbers have this identity: the reason to neither train nor score it again."""
+        return self._by_scores.get((entry, scores))
+
+    def by_trains(self, entry: str, trains: str) -> Version | None:
+        """The newest version whose weights have this identity: the reason not to train them again."""
+        return self._by_trains.get((entry, trains))
+
+    def unsettled(self) -> tuple[Version, ...]:
+        """The versions that the gate has still to judge, or has promoted without getting to the end of it."""
+        return tuple(version for version in self.versions() if not version.settled)
+
+
+def read(settings: Settings, entry: str | None = None) -> Snapshot:
+    """What the registry holds now, of one entry or of all.
 
     Raises:
         ConnectionError: the tracking server does not answer.
+        ValueError: the embedded database is damaged.
     """
-    return tuple(version for version in all_versions(settings, entry) if version.ready)
+    if settings.tracking_uri.startswith("sqlite:"):
+        return Snapshot(_from_sqlite(settings, entry))
+    if settings.tracking_uri.startswith(("http:", "https:")):
+        return Snapshot(_from_server(settings.tracking_uri, entry))
+    return Snapshot(_from_client(settings, entry))
 
 
-def proof(settings: Settings, entry: str, fingerprint: str) -> Version | None:
-    """The READY version that was trained with this fingerprint: the reason not to train it again."""
-    return next((v for v in ready_versions(settings, entry) if v.fingerprint == fingerprint), None)
+def ready_versions(settings: Settings, entry: str | None = None) -> tuple[Version, ...]:
+    """The READY versions of an entry, or of all, oldest first."""
+    return read(settings, entry).versions(entry)
+
+
+def proof(settings: Settings, entry: str, scores: str) -> Version | None:
+    """`Snapshot.proof` of what the registry holds now."""
+    return read(settings, entry).proof(entry, scores)
 
 
 def champion(settings: Settings, entry: str) -> Version | None:
-    """The version that the alias `champion` points at, None before the first promotion."""
-    return next((version for version in ready_versions(settings, entry) if version.champion), None)
+    """`Snapshot.champion` of what the registry holds now."""
+    return read(settings, entry).champion(entry)
 
 
 def unsettled(settings: Settings) -> tuple[Version, ...]:
-    """The READY versions that the gate has still to judge, or has promoted without getting to the end of it."""
-
-    def settled(version: Version) -> bool:
-        if version.verdict is None:
-            return version.champion
-        return version.verdict["decision"] != "PROMOTE" or PROMOTED in version.tags
-
-    return tuple(version for version in ready_versions(settings) if not settled(version))
-
-
-def all_versions(settings: Settings, entry: str | None = None) -> tuple[Version, ...]:
-    """Every version, READY or not, by entry and number."""
-    if settings.tracking_uri.startswith("sqlite:"):
-        try:
-            found = _from_sqlite(_database(settings.tracking_uri), entry)
-        except sqlite3.OperationalError:  # a schema of another MLflow: its own client knows it
-            found = _from_client(settings, entry)
-    elif settings.tracking_uri.startswith(("http:", "https:")):
-        found = _from_server(settings.tracking_uri.rstrip("/"), entry)
-    else:
-        found = _from_client(settings, entry)
-    return tuple(sorted(found, key=lambda version: (version.entry, version.number)))
+    """`Snapshot.unsettled` of what the registry holds now."""
+    return read(settings).unsettled()
 
 
 def _database(uri: str) -> Path:
@@ -146,29 +232,41 @@ def _database(uri: str) -> Path:
     return Path(unquote(uri.removeprefix("sqlite:///")))
 
 
-def _from_sqlite(database: Path, entry: str | None) -> list[Version]:
+def _from_sqlite(settings: Settings, entry: str | None) -> list[Version]:
+    database = _database(settings.tracking_uri)
     if not database.is_file():
         return []
-    only, of = ("WHERE name = ?", (entry,)) if entry else ("", ())
     connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
-        for name, number, key, value in connection.execute(
-            f"SELECT name, version, key, value FROM model_version_tags {only}", of
-        ):
-            tags[name, number][key] = value
-        aliases: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
-        for name, number, alias in connection.execute(
-            f"SELECT name, version, alias FROM registered_model_aliases {only} ORDER BY alias", of
-        ):
-            aliases[name, number].append(alias)
-        rows = connection.execute(
-            "SELECT name, version, creation_time, run_id, source FROM model_versions "
-            f"{only or 'WHERE 1'} AND current_stage != 'Deleted_Internal'",
-            of,
-        ).fetchall()
+        return _from_tables(connection, entry)
+    except sqlite3.OperationalError:  # a schema of another MLflow: its own client knows it
+        return _from_client(settings, entry)
+    except sqlite3.DatabaseError as error:
+        raise ValueError(
+            f"{database}: expected MLflow's database, got a damaged file ({error}). Bring it back from a backup; or "
+            "move it away, and the next night registers again what its run folders still hold."
+        ) from error
     finally:
         connection.close()
+
+
+def _from_tables(connection: sqlite3.Connection, entry: str | None) -> list[Version]:
+    only, of = ("WHERE name = ?", (entry,)) if entry else ("", ())
+    tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+    for name, number, key, value in connection.execute(
+        f"SELECT name, version, key, value FROM model_version_tags {only}", of
+    ):
+        tags[name, number][key] = value
+    aliases: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    for name, number, alias in connection.execute(
+        f"SELECT name, version, alias FROM registered_model_aliases {only} ORDER BY alias", of
+    ):
+        aliases[name, number].append(alias)
+    rows = connection.execute(
+        "SELECT name, version, creation_time, run_id, source FROM model_versions "
+        f"{only or 'WHERE 1'} AND current_stage != 'Deleted_Internal'",
+        of,
+    )
     return [
         Version(
             entry=name,
@@ -186,7 +284,8 @@ def _from_sqlite(database: Path, entry: str | None) -> list[Version]:
 def _from_server(uri: str, entry: str | None) -> list[Version]:
     only = {"filter": f"name='{entry}'"} if entry else {}
     aliases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for model in _pages(uri, "registered-models/search", "registered_models", only):
+    at_once = {"max_results": MODELS_AT_ONCE}
+    for model in rest.pages(uri, "registered-models/search", "registered_models", only | at_once):
         for alias in model.get("aliases", []):
             aliases[model["name"], alias["version"]].append(alias["alias"])
     return [
@@ -199,62 +298,14 @@ def _from_server(uri: str, entry: str | None) -> list[Version]:
             tags={tag["key"]: tag.get("value", "") for tag in row.get("tags", [])},
             aliases=tuple(sorted(aliases[row["name"], row["version"]])),
         )
-        for row in _pages(uri, "model-versions/search", "model_versions", only)
+        for row in rest.pages(uri, "model-versions/search", "model_versions", only)
     ]
 
 
-def _pages(uri: str, endpoint: str, key: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """All results of a search of MLflow's public REST interface, page after page."""
-    token = ""
-    while True:
-        page = _ask(f"{uri}/api/2.0/mlflow/{endpoint}?{urlencode({**query, 'page_token': token})}")
-        yield from page.get(key, [])
-        token = page.get("next_page_token", "")
-        if not token:
-            return
-
-
-def _ask(url: str) -> dict[str, Any]:
-    try:
-        with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
-    except HTTPError as error:
-        raise ConnectionError(
-            f"{url}: expected MLflow's answer, got HTTP {error.code} {error.reason}. Check MLFLOW_TRACKING_URI and, "
-            "if it asks who you are, MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
-        ) from error
-    except OSError as error:
-        raise ConnectionError(
-            f"{url}: the MLflow server does not answer ({error}). Start it, or unset MLFLOW_TRACKING_URI to use the "
-            "embedded one; what was trained meanwhile is kept and delivered by the next night."
-        ) from error
-
-
-def answers(uri: str) -> None:
-    """Ask a server for a sign of life.
-
-    Raises:
-        ConnectionError: there is none; the message says what to do.
-    """
-    _ask(f"{uri.rstrip('/')}/api/2.0/mlflow/registered-models/search?max_results=1")
-
-
-def _credentials() -> dict[str, str]:
-    """The header that MLflow's own client would send, from the same variables."""
-    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
-    if user and password:
-        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
 def _from_client(settings: Settings, entry: str | None) -> list[Version]:
-    from registry.store import connect
-
-    client = connect(settings)
+    mlflow, only = client.connect(settings), f"name='{entry}'" if entry else None
     aliases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for model in client.search_registered_models(f"name='{entry}'" if entry else None):
+    for model in client.pages(mlflow.search_registered_models, only):
         for alias, number in model.aliases.items():
             aliases[model.name, str(number)].append(alias)
     return [
@@ -267,5 +318,5 @@ def _from_client(settings: Settings, entry: str | None) -> list[Version]:
             tags=found.tags,
             aliases=tuple(sorted(aliases[found.name, str(found.version)])),
         )
-        for found in client.search_model_versions(f"name='{entry}'" if entry else None)
+        for found in client.pages(mlflow.search_model_versions, only)
     ]

@@ -1,6 +1,6 @@
 """Bringing a sealed model into MLflow so that it is there once, whole and checked, or not there at all.
 
-Everything is found again by what it is (the training's fingerprint, the manifest's hash) before it is made, so a
+Everything is found again by what it is (the identity of its numbers, the manifest's hash) before it is made, so a
 registration that was killed anywhere is finished by doing it again. The order is what makes that safe: run and
 logged model, bytes, bytes re-hashed where they arrived, the version, and last the tag `ready` that makes it visible.
 A run stays RUNNING until then, which is how `sweep` knows what was left behind.
@@ -10,23 +10,22 @@ name and digest), a run per training with its curves and pictures, a registered 
 """
 
 import json
-import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
-from registry.glance import READY, Version, all_versions, answers
+from registry.client import connect, pages, plain_errors
+from registry.glance import READY, Version, read
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, Identity, Record, read_identity, read_record, verify
 from zoo.durable import sync_folder
+from zoo.scoring import protocols
 from zoo.scoring.metrics import Scoring
-from zoo.scoring.protocols import scoring
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,44 +36,44 @@ DIGEST_LENGTH = 36  # the longest data digest that MLflow stores
 
 
 def register(folder: Path, settings: Settings) -> Version:
-    """Register a sealed model folder; if its training is registered already, that version is the answer.
+    """Register a sealed model folder; if its `scores` are registered already, that version is the answer.
 
     Raises:
         ValueError: the folder differs from its manifest, arrived damaged, or holds a metric that cannot be one.
         ConnectionError: the tracking server does not answer.
     """
-    manifest = verify(folder)
-    record = read_record(folder)
-    counted_by = scoring(record.protocol)
-    _check(record, counted_by)
+    sealed = _Sealed.of(folder)
+    entry, scores = sealed.record.entry, sealed.record.scores
     client = connect(settings)
-    versions = [v for v in all_versions(settings, record.entry) if v.tags.get("fingerprint") == record.fingerprint]
-    version = next((v for v in versions if v.ready), None)
+    held = read(settings, entry)
+    version = held.proof(entry, scores)
     if version is None:
-        with _plain_errors():
-            run_id = _run(client, _experiment(client, record.protocol, settings), record, folder)
-            model_id = _logged_model(client, run_id, record, folder, manifest)
-            _upload(client, model_id, folder, manifest, settings)
-            version = _version(client, run_id, model_id, folder, manifest, counted_by, versions, settings)
-            client.set_model_version_tag(version.entry, str(version.number), READY, "true")
-    _finish(client, version)
-    return next(v for v in all_versions(settings, version.entry) if v.number == version.number)
+        unready = [version for version in held.unready if version.scores == scores]
+        with plain_errors():
+            run_id = _run(client, _experiment(client, sealed.record.protocol, settings), sealed)
+            model_id = _logged_model(client, run_id, sealed)
+            _upload(client, model_id, sealed, settings)
+            number = _version(client, run_id, model_id, sealed, unready)
+            client.set_model_version_tag(entry, number, READY, "true")
+        version = read(settings, entry).numbered(entry, int(number))
+    with plain_errors():
+        _finish(client, version)
+    return version
 
 
 def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str, ...]:
     """Remove what killed registrations left behind and nobody came back to finish; returns what was removed."""
-    client = connect(settings)
-    ready = {v.run_id for v in all_versions(settings) if v.ready}
-    unready = [v for v in all_versions(settings) if not v.ready]
+    client, held = connect(settings), read(settings)
+    ready = {version.run_id for version in held.versions()}
     before = int((datetime.now(UTC) - older_than).timestamp() * 1000)
     removed = []
-    for experiment in _pages(client.search_experiments):
-        unfinished = f"status = 'RUNNING' AND tags.fingerprint != '' AND attributes.start_time <= {before}"
-        for run in _pages(client.search_runs, [experiment.experiment_id], unfinished):
+    for experiment in pages(client.search_experiments):
+        unfinished = f"status = 'RUNNING' AND tags.entry != '' AND attributes.start_time <= {before}"
+        for run in pages(client.search_runs, [experiment.experiment_id], unfinished):
             if run.info.run_id in ready:  # killed between the last tag and the end of its run
                 client.set_terminated(run.info.run_id)
                 continue
-            for version in (v for v in unready if v.run_id == run.info.run_id):
+            for version in (v for v in held.unready if v.run_id == run.info.run_id):
                 client.delete_model_version(version.entry, str(version.number))
             for model in _models_of(client, experiment.experiment_id, run.info.run_id):
                 client.delete_logged_model(model.model_id)
@@ -88,34 +87,74 @@ def fetch(version: Version, settings: Settings, destination: Path) -> Path:
     return _arrived(version.source, settings, destination)
 
 
-def connect(settings: Settings) -> "MlflowClient":
-    """MLflow's client for these settings; imports MLflow (seconds) and makes the embedded database the first time.
-
-    Raises:
-        ConnectionError: the tracking server does not answer.
-    """
-    if settings.tracking_uri.startswith(("http:", "https:")):
-        answers(settings.tracking_uri)  # at once, where MLflow's own client goes on asking for 246 s
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    settings.home.mkdir(parents=True, exist_ok=True)
-    from mlflow import MlflowClient
-
-    for talker in ("mlflow", "alembic"):
-        logging.getLogger(talker).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+def attach(version: Version, name: str, files: Iterable[Path], settings: Settings) -> None:
+    """Store files with a version's run, in a folder of this name; doing it again changes nothing."""
+    client = connect(settings)
+    with plain_errors():
+        for file in files:
+            client.log_artifact(version.run_id, str(file), name)
 
 
-def _check(record: Record, counted_by: Scoring) -> None:
+def attached(version: Version, name: str, settings: Settings, destination: Path) -> Path | None:
+    """What `attach` stored, unchecked: a folder below `destination`, or where the embedded store has it."""
+    client = connect(settings)
+    with plain_errors():
+        if not client.list_artifacts(version.run_id, name):
+            return None
+        location = client.get_run(version.run_id).info.artifact_uri
+    return _arrived(f"{location}/{name}", settings, destination)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sealed:
+    """A sealed model folder, verified, and what it says of itself."""
+
+    folder: Path
+    manifest: str  # SHA-256 of it
+    record: Record
+    identity: Identity
+    scoring: Scoring
+
+    @staticmethod
+    def of(folder: Path) -> "_Sealed":
+        manifest, record = verify(folder), read_record(folder)
+        scoring = protocols.scoring(record.protocol)
+        _check(record, scoring)
+        return _Sealed(folder=folder, manifest=manifest, record=record, identity=read_identity(folder), scoring=scoring)
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """What a run, a logged model and a version are found again by."""
+        return {"trains": self.record.trains, "scores": self.record.scores}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What can be asked of a version without opening its artifact (`registry.glance.Version`)."""
+        record = self.record
+        return self.identities | {
+            "weights": record.weights,
+            "manifest": self.manifest,
+            "protocol": record.protocol,
+            "data_digest": record.scored_digest,
+            "metrics": json.dumps(record.score.metrics),
+            "floor": record.floor.model_dump_json(),
+            "ranked_by": json.dumps(asdict(self.scoring.metrics[0])),
+            "recipe": json.dumps(self.identity.recipe),
+            "recipe_name": self.identity.recipe_name,
+            "record": record.model_dump_json(),
+        }
+
+
+def _check(record: Record, scoring: Scoring) -> None:
     """Nothing but finite, possible values of all the protocol's metrics gets in: MLflow ranks inf best and NaN as 0."""
     for score in (record.score, record.floor):
-        names = {metric.name for metric in counted_by.metrics}
+        names = {metric.name for metric in scoring.metrics}
         if set(score.metrics) != names:
             raise ValueError(
                 f"{record.entry}, {score.name}: expected the metrics of {record.protocol}, {sorted(names)}, "
                 f"got {sorted(score.metrics)}. Evaluate it again."
             )
-        for metric in counted_by.metrics:
+        for metric in scoring.metrics:
             metric.check(score.metrics[metric.name])
 
 
@@ -128,16 +167,16 @@ def _experiment(client: "MlflowClient", protocol: str, settings: Settings) -> st
     return str(client.create_experiment(protocol, artifact_location=location))
 
 
-def _run(client: "MlflowClient", experiment: str, record: Record, folder: Path) -> str:
-    """The run of a training, with its recipe, data, curves and pictures."""
-    same = f"tags.fingerprint = '{record.fingerprint}'"
-    run = next(_pages(client.search_runs, [experiment], same), None) or client.create_run(
-        experiment, run_name=record.entry, tags={"fingerprint": record.fingerprint, "entry": record.entry}
+def _run(client: "MlflowClient", experiment: str, sealed: _Sealed) -> str:
+    """The run of a model, with its recipe, data, curves and pictures."""
+    folder, record, identity = sealed.folder, sealed.record, sealed.identity
+    same = f"tags.scores = '{record.scores}'"
+    run = next(pages(client.search_runs, [experiment], same), None) or client.create_run(
+        experiment, run_name=record.entry, tags=sealed.identities | {"entry": record.entry}
     )
     run_id: str = run.info.run_id
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
-    identity = read_identity(folder)
     params = {"family": identity.family, "recipe_name": identity.recipe_name, **identity.recipe}
     client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
     data = Dataset(record.scored, _short(record.scored_digest), "local", json.dumps({"folder": record.scored}))
@@ -155,10 +194,11 @@ def _run(client: "MlflowClient", experiment: str, record: Record, folder: Path) 
     return run_id
 
 
-def _logged_model(client: "MlflowClient", run_id: str, record: Record, folder: Path, manifest: str) -> str:
+def _logged_model(client: "MlflowClient", run_id: str, sealed: _Sealed) -> str:
     """The logged model with these bytes, its metrics tied to the data they were measured on."""
     from mlflow.entities import LoggedModelOutput, Metric
 
+    record, manifest = sealed.record, sealed.manifest
     run = client.get_run(run_id)
     models = _models_of(client, run.info.experiment_id, run_id)
     for stale in (m for m in models if m.tags.get("manifest") != manifest):  # another making of the same training
@@ -167,54 +207,45 @@ def _logged_model(client: "MlflowClient", run_id: str, record: Record, folder: P
         run.info.experiment_id,
         name=record.entry.replace(".", " "),  # MLflow allows no dot here
         source_run_id=run_id,
-        tags={"fingerprint": record.fingerprint, "manifest": manifest, "floor": record.floor.name},
-        params={"family": read_identity(folder).family, "parameters": str(record.parameters)},
+        tags=sealed.identities | {"manifest": manifest, "floor": record.floor.name},
+        params={"family": sealed.identity.family, "parameters": str(record.parameters)},
         model_type=record.entry.partition(".")[0],
     )
     model_id: str = model.model_id
     outputs = run.outputs.model_outputs if run.outputs else []
     if model_id not in {output.model_id for output in outputs}:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, record.steps)])
-    sealed = (folder / MANIFEST).stat().st_mtime_ns // 1_000_000  # the same whenever this is done again
+    written = (sealed.folder / MANIFEST).stat().st_mtime_ns // 1_000_000  # the same whenever this is done again
     tied = {"model_id": model_id, "dataset_name": record.scored, "dataset_digest": _short(record.scored_digest)}
     values = record.score.metrics | {f"floor {name}": value for name, value in record.floor.metrics.items()}
     client.log_batch(
-        run_id, metrics=[Metric(_name(key), value, sealed, record.steps, **tied) for key, value in values.items()]
+        run_id, metrics=[Metric(_name(key), value, written, record.steps, **tied) for key, value in values.items()]
     )
     return model_id
 
 
-def _upload(client: "MlflowClient", model_id: str, folder: Path, manifest: str, settings: Settings) -> None:
+def _upload(client: "MlflowClient", model_id: str, sealed: _Sealed, settings: Settings) -> None:
     """Send the files, read back what arrived, and only then call the logged model READY."""
-    client.log_model_artifacts(model_id, str(folder))
+    client.log_model_artifacts(model_id, str(sealed.folder))
     with TemporaryDirectory() as scratch:
         arrived = _arrived(client.get_logged_model(model_id).artifact_location, settings, Path(scratch))
-        verify(arrived, manifest)
+        verify(arrived, sealed.manifest)
         if settings.embedded:
             _sync(arrived)
     client.finalize_logged_model(model_id, "READY")
 
 
-def _version(
-    client: "MlflowClient",
-    run_id: str,
-    model_id: str,
-    folder: Path,
-    manifest: str,
-    counted_by: Scoring,
-    unready: list[Version],
-    settings: Settings,
-) -> Version:
-    """The version of the registered model that holds this logged model, not yet READY."""
+def _version(client: "MlflowClient", run_id: str, model_id: str, sealed: _Sealed, unready: Iterable[Version]) -> str:
+    """The number of the registered model's version that holds this logged model, not yet READY."""
     from mlflow import MlflowException
 
-    record, identity = read_record(folder), read_identity(folder)
+    record = sealed.record
     for version in unready:
         if version.model_id == model_id:
-            return version
+            return str(version.number)
         client.delete_model_version(version.entry, str(version.number))
     try:
-        client.create_registered_model(record.entry, description=f"{identity.family} scored on {record.scored}")
+        client.create_registered_model(record.entry, description=f"{sealed.identity.family} scored on {record.scored}")
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -223,26 +254,11 @@ def _version(
         # Not models:/<id>: MLflow would look that up in the registry of the process, not in this client's.
         client.get_logged_model(model_id).artifact_location,
         run_id,
-        tags={"model_id": model_id} | _tags(record, identity, manifest, counted_by),
+        tags={"model_id": model_id} | sealed.tags,
         model_id=model_id,
         await_creation_for=0,
     )
-    return next(v for v in all_versions(settings, record.entry) if v.number == int(made.version))
-
-
-def _tags(record: Record, identity: Identity, manifest: str, counted_by: Scoring) -> dict[str, str]:
-    """What can be asked of a version without opening its artifact (`registry.glance.Version`)."""
-    return {
-        "fingerprint": record.fingerprint,
-        "manifest": manifest,
-        "protocol": record.protocol,
-        "data_digest": record.scored_digest,
-        "metrics": json.dumps(record.score.metrics),
-        "floor": record.floor.model_dump_json(),
-        "ranked_by": json.dumps(asdict(counted_by.metrics[0])),
-        "recipe": json.dumps(identity.recipe),
-        "record": record.model_dump_json(),
-    }
+    return str(made.version)
 
 
 def _finish(client: "MlflowClient", version: Version) -> None:
@@ -260,7 +276,7 @@ def _arrived(location: str, settings: Settings, destination: Path) -> Path:
     connect(settings)
     from mlflow.artifacts import download_artifacts
 
-    with _plain_errors():
+    with plain_errors():
         arrived = download_artifacts(
             artifact_uri=location, dst_path=str(destination), tracking_uri=settings.tracking_uri
         )
@@ -278,18 +294,7 @@ def _sync(folder: Path) -> None:
 
 
 def _models_of(client: "MlflowClient", experiment: str, run_id: str) -> list[Any]:
-    return list(_pages(client.search_logged_models, [experiment], f"source_run_id = '{run_id}'"))
-
-
-def _pages(search: Any, *query: Any) -> Iterator[Any]:
-    """All results of one of the client's searches, page after page."""
-    token = None
-    while True:
-        page = search(*query, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return list(pages(client.search_logged_models, [experiment], f"source_run_id = '{run_id}'"))
 
 
 def _lines(path: Path) -> list[str]:
@@ -303,17 +308,3 @@ def _short(digest: str) -> str:
 def _name(metric: str) -> str:
     """A metric's name as MLflow allows it (`precision@20` has a sign that it does not)."""
     return metric.replace("@", " at ")
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """MLflow's failures as what they are to the night: the registry cannot be reached just now."""
-    from mlflow import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        raise ConnectionError(
-            f"MLflow refused or broke off: {error.message.splitlines()[0]} The sealed folder stays as it is; "
-            "registering it again finishes what was begun."
-        ) from error

@@ -13,6 +13,8 @@ PACKAGES = ("cli", "flows", "registry", "zoo")
 PLANTED = {
     "cli -> flows -> registry -> zoo": ("registry/store.py", "import flows.plan"),
     "the areas of the zoo never import each other": ("zoo/tracking/siamfc.py", "import zoo.segmentation.fcn"),
+    "scoring needs numpy alone": ("zoo/scoring/units.py", "import torch"),
+    "what learns knows neither benchmarks nor pictures": ("zoo/training/loop.py", "import zoo.drawing.plots"),
     "the zoo knows no platform": ("zoo/training/loop.py", "import mlflow"),
     "only the flows know Prefect and DVC": ("cli/data.py", "import prefect"),
     "only the registry knows MLflow": ("flows/plan.py", "import mlflow"),
@@ -45,7 +47,7 @@ def test_a_planted_violation_is_caught(contract: str, copy: Path) -> None:
     path.write_text(f"{path.read_text()}\n{line}\n")
     checked = lint(copy)
     assert checked.returncode == 1
-    broken = [text for text in checked.stdout.splitlines() if text.endswith("BROKEN")]
+    broken = [text for text in checked.stdout.splitlines() if " BROKEN" in text]
     assert any(text.startswith(contract) for text in broken), checked.stdout
 
 

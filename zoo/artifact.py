@@ -15,13 +15,17 @@ Loading executes nothing from the folder: the network comes from our catalogue, 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo.durable import write_atomically
 
+if TYPE_CHECKING:
+    from torch import nn
+
 MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
 
 
 class Identity(BaseModel):
@@ -30,9 +34,23 @@ class Identity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: str
+    variant: str = ""
     recipe_name: str
     recipe: dict[str, Any]
     facts: dict[str, Any]
+    upstream: dict[str, "Identity"] = Field(default_factory=dict)  # by entry: those that are part of the network
+
+
+class CannotLoad(ValueError):
+    """A whole, sealed model that today's code cannot rebuild."""
+
+
+class CannotScore(ValueError):
+    """A model that loads, and whose predictions today's benchmark refuses."""
+
+
+UNSCORABLE = frozenset({CannotLoad.__name__, CannotScore.__name__})
+"""Kinds of failure for which a champion abdicates, because no later night would mend them."""
 
 
 class Score(BaseModel):
@@ -42,6 +60,8 @@ class Score(BaseModel):
 
     name: str  # the model's entry, or the floor's method ("majority class")
     metrics: dict[str, float]
+    error: float | None = None  # bootstrap standard error of the ranking metric; none where nobody asked
+    interval: tuple[float, float] | None = None  # its 95 % interval
 
 
 class Record(BaseModel):
@@ -50,7 +70,9 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     entry: str  # family.dataset
-    fingerprint: str  # of everything that decided the training
+    trains: str  # identity of everything that decided the weights
+    scores: str  # identity of everything that decided the numbers, `trains` included
+    weights: str = ""  # SHA-256 of weights.safetensors; empty in records of older nightzoos
     dataset: str  # trained on
     data_digest: str  # of the dataset's lines in the DVC manifest
     scored: str  # scored on; mostly the same
@@ -64,6 +86,15 @@ class Record(BaseModel):
     seconds: float  # training time, all attempts together
     placement: dict[str, Any]  # device, precision, memory layout, threads
     versions: dict[str, str]  # torch, nightzoo, python
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older(cls, values: Any) -> Any:
+        """Older records have one fingerprint, which stood for both identities."""
+        if not isinstance(values, dict) or "fingerprint" not in values:
+            return values
+        rest = {key: value for key, value in values.items() if key != "fingerprint"}
+        return {"trains": values["fingerprint"], "scores": values["fingerprint"], **rest}
 
 
 def sha256_of(path: Path) -> str:
@@ -126,18 +157,42 @@ def load(folder: str | Path, *, device: str = "cpu") -> Any:
         device: where its weights go ("cpu", "cuda").
 
     Raises:
-        ValueError: a file differs from the manifest, or the weights do not fit the network.
+        CannotLoad: today's code has no such family or recipe, or its network has other weights.
+        ValueError: a file differs from the manifest.
     """
     from safetensors.torch import load_file
-
-    from zoo.catalogue import family
-    from zoo.contracts import Facts
 
     folder = Path(folder)
     verify(folder)
     identity = read_identity(folder)
-    of = family(identity.family)
-    recipe = type(next(iter(of.recipes.values()))).model_validate(identity.recipe)
-    predictor = of.learner(recipe, Facts.model_validate(identity.facts)).predictor()
-    predictor.load_state_dict(load_file(folder / "weights.safetensors"))
+    predictor = rebuilt(identity)
+    try:
+        predictor.load_state_dict(load_file(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise CannotLoad(
+            f"{folder}: its weights are not those of today's {identity.family}: {error}. Use the nightzoo that made it."
+        ) from error
     return predictor.to(device).eval()
+
+
+def rebuilt(identity: Identity) -> "nn.Module":
+    """The network of a model, with any weights.
+
+    Raises:
+        CannotLoad: today's code has no such family or recipe.
+    """
+    from zoo.catalogue import family as named
+    from zoo.contracts import Facts
+
+    try:
+        family = named(identity.family)
+        kind = family.recipe_type()
+        recipe = kind.model_validate(kind.upgraded(identity.recipe))
+        needed = identity.upstream or {
+            entry: Identity.model_validate(told)
+            for entry, told in kind.older_upstream(identity.recipe, identity.facts).items()
+        }
+        upstream = {entry: rebuilt(inner) for entry, inner in needed.items()}
+        return family.build(recipe, Facts.model_validate(identity.facts), upstream).predictor()
+    except (ValueError, KeyError) as error:
+        raise CannotLoad(f"today's code cannot rebuild this model of {identity.family}: {error}") from error

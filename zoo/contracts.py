@@ -9,16 +9,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from zoo.entry import Entry
+from zoo.evaluation.stage import Stage
+from zoo.published import Ask as Ask
 from zoo.published import Target as Target
 from zoo.scoring.metrics import Scoring
-from zoo.scoring.units import Units
+from zoo.scoring.units import Evaluated
 
 Batch = Mapping[str, Tensor]
 """What one step consumes, by name; the first axis of every tensor is the example."""
@@ -30,16 +33,23 @@ Picture = npt.NDArray[np.uint8]
 """An RGB picture, (height, width, 3)."""
 
 
-class Recipe(BaseModel):
-    """Every number that decides one training run; families add fields, each citing where it came from.
+_DECIDES_SCORES = "decides scores, not weights"
+Number = TypeVar("Number")
+Scores = Annotated[Number, _DECIDES_SCORES]
+"""Marks a number of a recipe that decides how a trained model is used or scored, and not one weight of it."""
 
+
+class Recipe(BaseModel):
+    """Every number that decides a version; families add fields, each citing where it came from.
+
+    A field marked `Scores[...]` may change without anything being trained again: the sealed weights are scored anew.
     Frozen, and strict about names: an unknown key is an error, so a misspelt number never trains silently.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dataset: str = Field(description="folder under datasets/ that is trained on")
-    scored_on: str = Field("", description="folder that is scored on, where it is not the one trained on")
+    scored_on: Scores[str] = Field("", description="folder that is scored on, where it is not the one trained on")
     steps: int = Field(ge=0, description="updates, as the family counts them")
     batch_size: int = Field(ge=1)
     seed: int = Field(0, ge=0)
@@ -52,12 +62,34 @@ class Recipe(BaseModel):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Upstream entries, as `family.dataset`, that this one is built on."""
+        """Upstream entries that this one is trained on."""
         return ()
+
+    @property
+    def scoring_needs(self) -> tuple[str, ...]:
+        """Upstream entries that scoring alone uses: feature networks."""
+        return ()
+
+    def numbers(self, *, scoring: bool) -> dict[str, Any]:
+        """As JSON, those that decide the scores alone, or those that decide the weights."""
+        marked = {name for name, of in type(self).model_fields.items() if _DECIDES_SCORES in of.metadata}
+        return {name: value for name, value in self.model_dump(mode="json").items() if (name in marked) == scoring}
 
     def but(self, **changes: object) -> Self:
         """This recipe with some numbers changed, validated again (`model_copy(update=)` would not)."""
         return type(self).model_validate(self.model_dump() | changes)
+
+    @classmethod
+    def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """The numbers of a recipe that was sealed long ago, in today's terms: a field that was renamed or dropped, or
+        whose default is no longer what those weights were made with."""
+        return dict(numbers)
+
+    @classmethod
+    def older_upstream(cls, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:  # noqa: ARG003
+        """The upstream networks, as `zoo.artifact.Identity` by entry, of a model that was sealed before those were
+        recorded: its own numbers and facts described them."""
+        return {}
 
 
 class Facts(BaseModel):
@@ -71,29 +103,33 @@ class Facts(BaseModel):
     classes: tuple[str, ...] = ()
 
 
-class Batches(Protocol):
-    """The training set as a pure function of the step: no state, no global random numbers, any thread."""
+class TrainingSet(Protocol):
+    """What a learner learns from, and what that tells its network."""
 
     @property
     def facts(self) -> Facts: ...
+
+
+class Batches(TrainingSet, Protocol):
+    """A training set that is stepped through, as a pure function of the step: no state, no global random numbers, any
+    thread."""
 
     def __call__(self, step: int) -> Batch: ...
 
 
 class Learner(nn.Module, ABC):
     """A network together with how it learns. `state_dict()` holds all of it, so that resuming is exact:
-    weights, EMA (`zoo.training.EMA`) and optimizer state (`zoo.training.Updater`)."""
+    weights, EMA (`zoo.training.EMA`) and optimizer state (`zoo.training.Updater`).
 
-    @abstractmethod
-    def step(self, batch: Batch) -> Scalars:
-        """One whole update: forward, backward and optimizer step, for as many networks as there are."""
+    A new run calls `begin` and `fit` once, then `step` as often as the recipe says; a family overrides those it has.
+    A learner survives `deepcopy`: its fastest placement is found on copies.
+    """
 
-    @abstractmethod
-    def predictor(self) -> nn.Module:
-        """The part that is published, behind its task's interface (`zoo.tasks`).
+    round: int = 1
+    """Steps until everything has had its turn: domains that alternate, a penalty that comes every so often."""
 
-        Its `state_dict()` is what `weights.safetensors` holds; it shares memory with the learner.
-        """
+    typical_step: int = 0
+    """The step whose batch stands for most, where they differ: stages that grow."""
 
     def begin(self, inputs: "Inputs") -> None:
         """Fetch what a new run starts from (published weights); not called on a resumed or loaded learner.
@@ -102,17 +138,28 @@ class Learner(nn.Module, ABC):
             ValueError: it is not there or not what it should be; the message says how to get it.
         """
 
+    def fit(self, batches: Any) -> None:
+        """Learn what has a closed form or a loop of its own (neighbours, mixtures, clusters) from the training set,
+        which is whatever the family's `batches` gives; timed, and not called on a resumed or loaded learner."""
+
+    def step(self, batch: Batch) -> Scalars:
+        """One whole update: forward, backward and optimizer step, for as many networks as there are.
+
+        Scalars may differ from step to step; a name that is absent was not computed.
+        """
+        size = len(next(iter(batch.values())))
+        raise ValueError(f"expected 0 steps, got a batch of {size}: nothing of {type(self).__name__} is stepped.")
+
+    @abstractmethod
+    def predictor(self) -> nn.Module:
+        """The part that is published, behind its task's interface (`zoo.tasks`).
+
+        Its `state_dict()` is what `weights.safetensors` holds; it shares memory with the learner.
+        """
+
     def pictures(self) -> Mapping[str, Picture]:
         """What a person would look at besides the benchmark's pictures (first-layer filters, ...)."""
         return {}
-
-
-class Untrained(Learner):
-    """A learner whose weights all come from elsewhere, in `begin`; its recipes have 0 steps."""
-
-    def step(self, batch: Batch) -> Scalars:
-        size = len(next(iter(batch.values())))
-        raise ValueError(f"expected 0 steps, got a batch of {size}: nothing of {type(self).__name__} is trained.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,22 +167,8 @@ class Upstream:
     """A trained entry that another one is built on."""
 
     entry: str
-    predictor: Any
+    predictor: nn.Module
     digest: str  # SHA-256 of its weights file: part of the protocol of numbers made with it
-
-    def lend(self, load: Callable[[Mapping[str, Tensor]], object]) -> None:
-        """Hand its weights to a network's `load_state_dict`, or to what ends in one.
-
-        Raises:
-            ValueError: the network is another one.
-        """
-        try:
-            load(self.predictor.state_dict())
-        except RuntimeError as error:
-            raise ValueError(
-                f"expected {self.entry} to have the network that this recipe describes, got another one. "
-                "Take the recipe of the same name as that entry's."
-            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +176,7 @@ class Inputs:
     """Where a run finds what it did not make itself."""
 
     datasets: Path
-    upstream: Mapping[str, Upstream] = field(default_factory=dict)  # by family name
+    upstream: Mapping[str, Upstream] = field(default_factory=dict)  # by entry
     cache: Path | None = None  # what is costly to compute again is kept there, by content; none: for one run only
 
     def dataset(self, name: str) -> Path:
@@ -176,37 +209,61 @@ class Benchmark(Protocol):
         """How units become metrics."""
         ...
 
-    def evaluate(self, predictor: Any) -> Units:
-        """Run the predictor over the split; one row per image, video, sequence or pair."""
+    def evaluate(self, predictor: Any, stage: Stage) -> Evaluated:
+        """Run a predictor that the stage has placed over the split; one row per image, video, sequence or pair."""
         ...
 
     def floor(self) -> tuple[str, Any]:
         """The best trivial method's name and its predictor, behind the same interface."""
         ...
 
-    def pictures(self, predictor: Any) -> Mapping[str, Picture]:
-        """A few results that a person would look at."""
+    def pictures(self, model: Evaluated, floor: Evaluated) -> Mapping[str, Picture]:
+        """A few results that a person would look at, from what was scored."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """An architecture and its objective, from a paper: the value that ends every family file."""
+    """An architecture and its objective, from a paper: the value that ends every family file.
+
+    `learner` takes recipe and facts and, where the recipe `needs` upstream entries, also `upstream`: their predictors
+    by entry. In a run these hold the entries' weights; when a sealed model is loaded they are rebuilt from what it
+    recorded of them, and its file brings the weights. So a learner keeps (copies of) them as parts of its network.
+    """
 
     name: str
     paper: str
     recipes: Mapping[str, Recipe]
-    learner: Callable[[Any, Facts], Learner]
-    batches: Callable[[Any, Inputs], Batches]
+    learner: Callable[..., Learner]
+    batches: Callable[[Any, Inputs], TrainingSet]  # `Batches` where the learner is stepped
     benchmark: Callable[[Any, Inputs], Benchmark]
+    variants: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: {"": {}})  # name -> changed numbers
     targets: tuple[Target, ...] = ()
+    asks: tuple[Ask, ...] = ()
 
-    def recipe(self, name: str, **changes: object) -> Recipe:
-        """A recipe of this family by name, with some numbers changed.
+    def recipe(self, name: str, *, variant: str = "", **changes: object) -> Recipe:
+        """A recipe of this family by name, as a variant has it, with some numbers changed.
 
         Raises:
-            ValueError: no such recipe, or a change that does not fit.
+            ValueError: no such recipe or variant, or a change that does not fit.
         """
         if name not in self.recipes:
             raise ValueError(f"{self.name} has no recipe {name!r}; it has: {', '.join(self.recipes)}")
-        return self.recipes[name].but(**changes)
+        if variant not in self.variants:
+            known = ", ".join(self.variants)
+            raise ValueError(f"{self.name} has no variant {variant!r}; it has: {known or 'none'}")
+        return self.recipes[name].but(**self.variants[variant], **changes)
+
+    def entry(self, recipe: Recipe, *, variant: str = "") -> Entry:
+        """The entry that a recipe of this family makes."""
+        return Entry.of(self.name, recipe.scored, variant=variant)
+
+    def build(self, recipe: Recipe, facts: Facts, upstream: Mapping[str, nn.Module]) -> Learner:
+        """A learner, on the upstream predictors that the recipe needs."""
+        if not recipe.needs:
+            return self.learner(recipe, facts)
+        return self.learner(recipe, facts, upstream={entry: upstream[entry] for entry in recipe.needs})
+
+    def recipe_type(self) -> type[Recipe]:
+        """The class of this family's recipes."""
+        return type(next(iter(self.recipes.values())))

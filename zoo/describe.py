@@ -11,18 +11,31 @@ from dataclasses import asdict
 from typing import Any
 
 from zoo.catalogue import family, listing
+from zoo.contracts import Recipe
 
 
 def describe(name: str) -> dict[str, Any]:
-    """A family's recipes, every number spelled out, the upstream entries each needs, and published numbers."""
+    """A family's recipes by variant and name, every number spelled out, the upstream entries each needs, published
+    numbers and what was asked."""
     try:
         of = family(name)
     except Exception as error:  # whatever its file does
         return {"fault": f"{listing(name).module} cannot be imported: {type(error).__name__}: {error}"}
     return {
-        "recipes": {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()},
-        "needs": {key: recipe.needs for key, recipe in of.recipes.items()},
+        "recipes": {
+            variant: {name: _told(of.recipe(name, variant=variant)) for name in of.recipes} for variant in of.variants
+        },
         "targets": [asdict(target) for target in of.targets],
+        "asks": [asdict(ask) for ask in of.asks],
+    }
+
+
+def _told(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "training": recipe.numbers(scoring=False),
+        "scoring": recipe.numbers(scoring=True),
+        "needs": recipe.needs,
+        "scoring_needs": recipe.scoring_needs,
     }
 
 

@@ -1,4 +1,4 @@
-"""Published numbers, to print beside ours. Torch-free: the leaderboard reads them without importing a family."""
+"""Numbers to print beside ours: published ones, and what was asked of a family beforehand. Torch-free."""
 
 from dataclasses import dataclass
 
@@ -12,3 +12,12 @@ class Target:
     dataset: str
     source: str  # paper and table, or who reproduced it
     protocol: str = ""  # ours, where it is the same; empty: protocol differs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a recipe of a family is to reach, set beforehand; whether that is a least or a most is the metric's."""
+
+    metric: str
+    value: float
+    recipe: str = "mini"

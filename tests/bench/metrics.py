@@ -30,9 +30,9 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from zoo.data.otb import open_otb, read_boxes
 from zoo.data.ucf101 import Video
-from zoo.evaluation.segmentation import MIoU, confusion_matrix
-from zoo.evaluation.tracking import Success, centre_error, overlap
 from zoo.scoring.samples import distance_between, distance_to, factor_of, moments
+from zoo.scoring.segmentation import MIoU, confusion_matrix
+from zoo.scoring.tracking import Success, centre_error, overlap
 from zoo.scoring.units import Units
 
 Way = Callable[[], float]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import versions
+from flows.datasets.commands import make
 from registry.settings import Settings
 from zoo.catalogue import CATALOGUE
 
@@ -64,7 +64,7 @@ def test_a_mistake_gets_one_clear_line(words: list[str], said: str, tmp_path: Pa
 
 def test_a_model_by_hand_is_trained_once_scored_again_the_same_and_checked_before(tmp_path: Path) -> None:
     home = tmp_path / ".zoo"
-    versions.make(["digits"], Settings(tmp_path, home, f"sqlite:///{home / 'mlflow.db'}"))
+    make(["digits"], Settings(tmp_path, home, f"sqlite:///{home / 'mlflow.db'}"))
     words = ("train", "digit-classifier", "--recipe", "smoke", "--set", "steps=20", "--json")
     first = zoo(*words, project=tmp_path)
     assert first.returncode == 0, first.stderr

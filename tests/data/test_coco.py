@@ -69,8 +69,8 @@ def test_official_outlines_are_those_of_cocos_own_code(shared_data: Path, capsys
 
 def test_a_case_worked_by_hand(tiny: Path) -> None:
     split = open_coco(tiny, "train")
-    assert (split.classes, split.ids) == (("bicycle", "dog"), (7, 3))
-    image, things = split[0]
+    assert (split.classes, split.ids) == (("bicycle", "dog"), (3, 7))  # in the order of ids, not of the file
+    image, things = split[1]
     assert image.shape == (8, 10, 3)
     assert things.classes.tolist() == [1, 0]
     assert things.crowd.tolist() == [False, True]
@@ -78,9 +78,9 @@ def test_a_case_worked_by_hand(tiny: Path) -> None:
     expected[0, 1:5, 1:6] = True
     expected[1, 1:5, 1:3] = True  # 9 off (a column and a pixel), 4 on, 4 off, 4 on
     np.testing.assert_array_equal(things.masks, expected)
-    boxes, classes = split.boxes(0)
+    boxes, classes = split.boxes(1)
     assert (boxes.tolist(), classes.tolist()) == ([[1, 1, 5, 4]], [1])
-    assert split[1][1].masks.shape == (0, 8, 10)
+    assert split[0][1].masks.shape == (0, 8, 10)
 
 
 def test_compressed_run_lengths_are_those_of_cocos_own_code() -> None:
@@ -93,10 +93,10 @@ def test_compressed_run_lengths_are_those_of_cocos_own_code() -> None:
 
 
 def test_what_is_read_is_the_same_from_a_compressed_string(tiny: Path) -> None:
-    mask = open_coco(tiny, "train")[0][1].masks[1]
+    mask = open_coco(tiny, "train")[1][1].masks[1]
     counts = coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
     changed(tiny, lambda listing: listing["annotations"][1]["segmentation"].update(counts=counts))
-    np.testing.assert_array_equal(open_coco(tiny, "train")[0][1].masks[1], mask)
+    np.testing.assert_array_equal(open_coco(tiny, "train")[1][1].masks[1], mask)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,7 @@ def test_a_damaged_annotation(tiny: Path, change: dict[str, Any], complaint: str
             "expected each annotation once, got annotation 1 2 tim",
         ),
         (lambda listing: listing["images"][1].update(id=7), "expected each image once, got image 7 2 times"),
+        (lambda listing: listing["images"][0].update(height=10**9), "image 7: expected at most .* got 10x1000000000"),
         (lambda listing: listing["annotations"][1].update(image_id=8), "annotation 2: expected a listed image, got 8"),
     ],
 )

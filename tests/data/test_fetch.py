@@ -10,12 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from torchvision import models
 
 from flows.fetch import fetch
 from registry.settings import Settings
 from zoo.data.fetch import download, unpack
 from zoo.data.made import make
 from zoo.data.sources import SOURCES, File, Source
+from zoo.segmentation import fcn, mask_rcnn
+from zoo.tracking import hcf
+from zoo.video import two_stream
 
 
 class Server(ThreadingHTTPServer):
@@ -106,6 +110,17 @@ def test_wrong_bytes_are_deleted(server: Server, tmp_path: Path, sent: bytes, sa
     assert download(file_of(server), tmp_path).read_bytes() == CONTENT
 
 
+def test_the_first_digits_of_a_checksum_are_compared_where_no_more_is_known(server: Server, tmp_path: Path) -> None:
+    server.content = CONTENT
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    file = File(url=server.url("set.bin"), checksum=f"sha256:{digest[:8]}")
+    assert download(file, tmp_path).read_bytes() == CONTENT
+    server.content, server.etag = CONTENT[::-1], '"other"'
+    (tmp_path / "set.bin").unlink()
+    with pytest.raises(ValueError, match=f"expected the sha256 {digest[:8]}, got [0-9a-f]{{8}}"):
+        download(file, tmp_path)
+
+
 def test_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"127\.0\.0\.1.* 0 bytes are kept"):
         download(File(url="http://127.0.0.1:9/set.bin"), tmp_path)
@@ -191,5 +206,20 @@ def test_the_table_is_whole() -> None:
         assert len({file.name for file in of.files}) == len(of.files), name
         for file in of.files:
             algorithm, _, value = file.checksum.partition(":")
-            assert not file.checksum or len(value) == lengths[algorithm], file.url
+            assert not file.checksum or len(value) in (8, lengths[algorithm]), file.url
     assert len(SOURCES["otb-2013"].files) == 50
+
+
+def test_published_weights_are_where_recipes_look_for_them() -> None:
+    """The addresses are those of the torchvision that is installed."""
+    weights = {
+        fcn.VGG16: models.VGG16_Weights.IMAGENET1K_V1,
+        two_stream.VGG16: models.VGG16_Weights.IMAGENET1K_V1,
+        hcf.VGG19: models.VGG19_Weights.IMAGENET1K_V1,
+        mask_rcnn.RESNET50: models.ResNet50_Weights.IMAGENET1K_V1,
+    }
+    for path, theirs in weights.items():
+        folder, name = path.split("/")
+        (file,) = SOURCES[folder].files
+        assert (file.url, file.name) == (theirs.url, name)
+        assert f"-{file.checksum.removeprefix('sha256:')}.pth" in name

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.data.layouts import examine
 from zoo.data.otb import open_otb
 
 
@@ -70,6 +71,52 @@ def test_bad_row_is_named_by_its_line(tmp_path: Path, row: str) -> None:
     write_sequence(tmp_path / "Ball", f"1,1,2,2\n{row}\n3,3,2,2\n")
     with pytest.raises(ValueError, match=r"groundtruth_rect\.txt, line 2: expected four numbers"):
         open_otb(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "got"),
+    [
+        ("9,1,2,2", r"\[9.0, 1.0, 2.0, 2.0\]"),  # the picture is 8x6, and the first column has number 1
+        ("1,7,2,2", r"\[1.0, 7.0, 2.0, 2.0\]"),
+        ("-1,1,2,2", r"\[-1.0, 1.0, 2.0, 2.0\]"),
+        ("1,-3,2,4", r"\[1.0, -3.0, 2.0, 4.0\]"),
+    ],
+)
+def test_a_box_outside_the_picture_is_named_by_its_line(tmp_path: Path, row: str, got: str) -> None:
+    write_sequence(tmp_path / "Ball", f"1,1,2,2\n{row}\n0,0,0,0\n")
+    with pytest.raises(ValueError, match=rf"line 2: expected a box with some of the 8x6 picture in it, got {got}"):
+        open_otb(tmp_path)
+    assert "1 left out" in str(_with_another(tmp_path))
+
+
+def _with_another(folder: Path) -> str | None:
+    """What it is called when the bad sequence beside a good one is left out."""
+    write_sequence(folder / "Good", "1,1,2,2\n")
+    return examine(folder, skip_bad=True)
+
+
+def test_the_first_box_has_an_area(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "Ball", "0,0,0,0\n1,1,2,2\n")
+    with pytest.raises(ValueError, match="line 1: expected a box with some of the 8x6 picture in it"):
+        open_otb(tmp_path)
+
+
+def test_boxes_that_reach_beyond_the_picture_are_counted(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "Ball", "8,6,1,1\n8,6,2,1\n0,1,2,2\n0,0,0,0\n", frames=range(1, 5))
+    (sequence,) = open_otb(tmp_path)
+    assert sequence.truncated.tolist() == [False, True, True, False]
+    assert examine(tmp_path) == "sequences of one tracked object: 1 test; 2 boxes of test reach beyond the picture"
+
+
+def test_a_frame_of_another_size_is_named(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "Ball", "1,1,2,2\n")
+    Image.new("RGB", (6, 8)).save(tmp_path / "Ball" / "img" / "0002.jpg")
+    (sequence,) = open_otb(tmp_path)
+    assert sequence.frame(2).shape == (6, 8, 3)
+    with pytest.raises(ValueError, match=r"0002\.jpg: expected the size of the first frame 0001\.jpg, 8x6, got 6x8"):
+        sequence.frame(1)
+    with pytest.raises(ValueError, match=r"0002\.jpg: expected the size of the first frame"):
+        examine(tmp_path)
 
 
 def test_missing_frame_is_named(tmp_path: Path) -> None:

@@ -1,48 +1,20 @@
-"""Accuracy of videos: hand-worked, against torchmetrics, and on videos where the answer is known."""
+"""Accuracy on videos where the answer is known, and which clips are looked at."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.classification import multiclass_accuracy
 
 from zoo.contracts import Inputs
-from zoo.evaluation.action import CLIPS, ActionAccuracy, ActionBenchmark, rank, video_scores
+from zoo.evaluation.action import CLIPS, ActionBenchmark, video_scores
+from zoo.evaluation.evaluate import evaluate
 from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
 
 
 def units(labels: list[int], scores: np.ndarray) -> Units:
     return Units({"label": np.array(labels), "scores": np.asarray(scores, np.float32)})
-
-
-def test_by_hand() -> None:
-    """Classes 0, 0, 1, 2; named 0, 1, 1, 0: accuracy 2/4, of the classes 1/2, 1 and 0."""
-    scores = np.array([[0.9, 0.1, 0], [0.4, 0.6, 0], [0.2, 0.5, 0.3], [0.5, 0.2, 0.3]])
-    found = ActionAccuracy().aggregate(units([0, 0, 1, 2], scores))
-    assert found == {"accuracy": 0.5, "top5_accuracy": 1.0, "mean_class_accuracy": 0.5}
-    counted = ActionAccuracy().aggregate(units([0, 0, 1, 2], scores), np.array([3, 1, 0, 0]))
-    assert counted == {"accuracy": 0.75, "top5_accuracy": 1.0, "mean_class_accuracy": 0.75}
-
-
-def test_ties_go_to_the_lower_class() -> None:
-    assert rank(np.full((3, 4), 0.25, np.float32), np.array([0, 1, 3])).tolist() == [0, 1, 3]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_agrees_with_torchmetrics(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    labels, scores = rng.integers(0, 11, size=300), rng.random((300, 11), dtype=np.float32)
-    found = ActionAccuracy().aggregate(units(labels.tolist(), scores))
-    truth, guess = torch.from_numpy(labels), torch.from_numpy(scores)
-    for name, top, average in (
-        ("accuracy", 1, "micro"),
-        ("top5_accuracy", 5, "micro"),
-        ("mean_class_accuracy", 1, "macro"),
-    ):
-        theirs = multiclass_accuracy(guess, truth, num_classes=11, top_k=top, average=average)  # type: ignore[arg-type]
-        assert found[name] == pytest.approx(float(theirs), rel=1e-6)
 
 
 class Noting:
@@ -95,8 +67,27 @@ def test_the_truth_scores_one_and_the_floor_is_chance(benchmark: ActionBenchmark
     assert benchmark.protocol == "collage-action-test1/actions@1"
     assert scoring(benchmark.protocol) == benchmark.scoring
     method, trivial = benchmark.floor()
-    measured = benchmark.evaluate(trivial)
+    measured = evaluate(benchmark, trivial).units
     assert method == "majority class"
     assert benchmark.scoring.aggregate(measured)["accuracy"] == 1 / 8
     perfect = units(measured.rows["label"].tolist(), np.eye(8)[measured.rows["label"]])
     assert set(benchmark.scoring.aggregate(perfect).values()) == {1.0}
+
+
+def test_the_floor_knows_the_training_list_alone(tmp_path: Path, benchmark: ActionBenchmark) -> None:
+    """More videos of one class are trained on, more of another one scored."""
+    folder = benchmark.test.videos[0].path.parents[2]
+    lists = tmp_path / "made" / "ucfTrainTestlist"
+    lists.mkdir(parents=True)
+    (tmp_path / "made" / "UCF-101").symlink_to(folder / "UCF-101")
+    official = folder / "ucfTrainTestlist"
+    (lists / "classInd.txt").write_bytes((official / "classInd.txt").read_bytes())
+    left, right = benchmark.test.classes[:2]
+    for part, most, fewest in (("train", right, left), ("test", left, right)):
+        lines = (official / f"{part}list01.txt").read_text().splitlines()
+        chosen = [line for line in lines if line.startswith(f"{most}/")][:2]
+        chosen += [line for line in lines if line.startswith(f"{fewest}/")][:1]
+        (lists / f"{part}list01.txt").write_text("\n".join(chosen))
+    few = ActionBenchmark("made", Inputs(datasets=tmp_path))
+    scores = evaluate(few, few.floor()[1]).units.rows["scores"]
+    assert scores.argmax(axis=1).tolist() == [few.test.classes.index(right)] * 3

@@ -1,96 +1,19 @@
-"""mIoU against a hand-worked case and torchmetrics; the benchmark on a data set of three tiny pictures."""
+"""The benchmark on a data set of three tiny pictures."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
 from zoo.contracts import Inputs
 from zoo.data.segmentation import open_segmentation
-from zoo.evaluation.segmentation import MIoU, SegmentationBenchmark, confusion_matrix, voc_colours
-from zoo.scoring.units import Units
+from zoo.drawing.colours import voc_colours
+from zoo.evaluation.evaluate import evaluate
+from zoo.evaluation.segmentation import SegmentationBenchmark
 
 NAMES = ("background", "cat", "dog")
-
-
-def units(*confusions: np.ndarray) -> Units:
-    return Units({"id": np.array([f"p{i}" for i in range(len(confusions))]), "confusion": np.stack(confusions)})
-
-
-def test_a_case_worked_by_hand() -> None:
-    truth = np.array([[0, 0, 0], [1, 1, 255]], np.uint8)
-    prediction = np.array([[0, 0, 1], [1, 0, 2]])
-    confusion = confusion_matrix(truth, prediction, classes=4, name="hand")
-    assert confusion[:2, :2].tolist() == [[2, 1], [1, 1]]
-    assert confusion.sum() == 5  # the void pixel, predicted 2, is nowhere
-    # Class 0: 2 of 4, class 1: 1 of 3; classes 2 and 3 occur neither here nor there.
-    assert MIoU().aggregate(units(confusion)) == pytest.approx(
-        {"mIoU": (2 / 4 + 1 / 3) / 2, "pixel_accuracy": 3 / 5, "mean_class_accuracy": (2 / 3 + 1 / 2) / 2}
-    )
-
-
-def test_agrees_with_torchmetrics_on_random_labels() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.choice([*range(21), 255], size=(5, 40, 30)).astype(np.uint8)
-    guess = rng.integers(0, 21, size=truth.shape)
-    prediction = np.where((rng.random(truth.shape) < 0.6) & (truth != 255), truth, guess)
-    matrices = [confusion_matrix(t, p, classes=21, name="") for t, p in zip(truth, prediction, strict=True)]
-    ours = MIoU().aggregate(units(*matrices))
-    options = {"num_classes": 21, "ignore_index": 255}
-    labels = torch.from_numpy(prediction), torch.from_numpy(truth).long()
-    assert ours["mIoU"] == pytest.approx(multiclass_jaccard_index(*labels, **options).item(), abs=1e-6)
-    assert ours["pixel_accuracy"] == pytest.approx(multiclass_accuracy(*labels, average="micro", **options).item())
-    assert ours["mean_class_accuracy"] == pytest.approx(multiclass_accuracy(*labels, **options).item(), abs=1e-6)
-
-
-def test_counts_are_the_same_as_repeated_rows() -> None:
-    rng = np.random.default_rng(1)
-    matrices = rng.integers(0, 50, size=(3, 4, 4))
-    repeated = units(matrices[0], matrices[0], matrices[2])
-    assert MIoU().aggregate(units(*matrices), np.array([2, 0, 1])) == MIoU().aggregate(repeated)
-
-
-def test_units_survive_a_file(tmp_path: Path) -> None:
-    kept = units(np.arange(9).reshape(3, 3), np.eye(3, dtype=np.int64))
-    kept.write(tmp_path / "units.parquet")
-    back = Units.read(tmp_path / "units.parquet")
-    assert list(back.rows["id"]) == ["p0", "p1"]
-    assert np.array_equal(back.rows["confusion"], kept.rows["confusion"])
-    assert MIoU().aggregate(back) == MIoU().aggregate(kept)
-
-
-def test_nothing_labelled_is_refused() -> None:
-    with pytest.raises(ValueError, match="all are void"):
-        MIoU().aggregate(units(np.zeros((3, 3), np.int64)))
-
-
-@pytest.mark.parametrize(
-    ("truth", "prediction", "complaint"),
-    [
-        ([[0, 3]], [[0, 1]], "street.*labels 0 to 2 or 255 for void, got 3"),
-        ([[0, 1]], [[0, 3]], "street.*predicted classes 0 to 2, got 0 to 3"),
-        ([[0, 1]], [[-1, 1]], "street.*predicted classes 0 to 2, got -1 to 1"),
-        ([[0, 1]], [[0]], r"street.*size \(1, 2\), got \(1, 1\)"),
-    ],
-)
-def test_labels_that_cannot_be_are_named(truth: list, prediction: list, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
-        confusion_matrix(np.array(truth, np.uint8), np.array(prediction), classes=3, name="street")
-
-
-def test_voc_colours_are_the_published_ones() -> None:
-    published = {0: (0, 0, 0), 1: (128, 0, 0), 15: (192, 128, 128), 20: (0, 64, 128), 255: (224, 224, 192)}
-    assert {label: tuple(voc_colours()[label].tolist()) for label in published} == published
-
-
-def test_counting_needs_no_torch() -> None:
-    code = "import sys, zoo.evaluation.segmentation as s; s.MIoU(); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.fixture
@@ -128,30 +51,67 @@ class Oracle:
 
 def test_perfect_segmentation_scores_one(tiny: Inputs) -> None:
     benchmark = SegmentationBenchmark("tiny", tiny)
-    units = benchmark.evaluate(Oracle(tiny))
+    units = evaluate(benchmark, Oracle(tiny)).units
     assert benchmark.protocol == "tiny-val/miou@1"
     assert units.rows["confusion"].shape == (2, 3, 3)
     assert set(benchmark.scoring.aggregate(units).values()) == {1.0}
 
 
-def test_the_floor_is_the_majority_of_the_training_split(tiny: Inputs) -> None:
-    benchmark = SegmentationBenchmark("tiny", tiny)
-    name, everywhere = benchmark.floor()
-    confusion = benchmark.evaluate(everywhere).rows["confusion"]
-    assert name == "majority class"
-    assert confusion[:, :, :2].sum() == 0  # dog everywhere, though the scored pictures are mostly background
-    assert benchmark.scoring.aggregate(benchmark.evaluate(everywhere))["mIoU"] < 0.1
+def written(folder: Path, split: str, labels: list[np.ndarray]) -> None:
+    """A split of black pictures with these labels, in VOC's layout."""
+    for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "classes.txt").write_text("\n".join(NAMES))
+    for i, label in enumerate(labels):
+        Image.fromarray(np.zeros((*label.shape, 3), np.uint8)).save(folder / "JPEGImages" / f"{split}{i}.jpg")
+        Image.fromarray(label.astype(np.uint8)).save(folder / "SegmentationClass" / f"{split}{i}.png")
+    names = "\n".join(f"{split}{i}" for i in range(len(labels)))
+    (folder / "ImageSets/Segmentation" / f"{split}.txt").write_text(names)
+
+
+def test_the_floor_is_what_is_most_frequent_at_each_position_of_the_training_pictures(tmp_path: Path) -> None:
+    """Cats above dogs in two pictures of three, at any size; nothing of it is learned from the pictures scored."""
+    cats_above = np.repeat([1, 2], 32)[:, None].repeat(64, axis=1)
+    other = np.zeros((32, 96), np.int64)
+    written(tmp_path / "tiny", "train", [cats_above, cats_above[:, :48], other])
+    written(tmp_path / "tiny", "val", [np.repeat([1, 2], 20)[:, None].repeat(30, axis=1), np.full((40, 50), 2)])
+    benchmark = SegmentationBenchmark("tiny", Inputs(datasets=tmp_path))
+    name, trivial = benchmark.floor()
+    assert name == "most frequent class of each position"
+    units = evaluate(benchmark, trivial).units
+    assert units.rows["confusion"][0].tolist() == [[0, 0, 0], [0, 600, 0], [0, 0, 600]]
+    assert units.rows["confusion"][1].tolist() == [[0, 0, 0], [0, 0, 0], [0, 1000, 1000]]
+
+
+def test_void_is_never_the_floors_class(tmp_path: Path) -> None:
+    """Where nothing is labelled it says what is most frequent elsewhere."""
+    half_void = np.full((64, 64), 255)
+    half_void[:32, :40] = 2
+    half_void[:32, 40:] = 1
+    written(tmp_path / "tiny", "train", [half_void])
+    written(tmp_path / "tiny", "val", [np.full((64, 64), 2)])
+    benchmark = SegmentationBenchmark("tiny", Inputs(datasets=tmp_path))
+    confusion = evaluate(benchmark, benchmark.floor()[1]).units.rows["confusion"][0]
+    assert confusion[2].tolist() == [0, 32 * 24, 64 * 64 - 32 * 24]
+
+
+@pytest.mark.shared_data
+def test_the_floor_of_real_streets_knows_where_sky_and_road_are(shared_data: Path) -> None:
+    benchmark = SegmentationBenchmark("segmentation_camvid", Inputs(datasets=shared_data))
+    floor = benchmark.scoring.aggregate(evaluate(benchmark, benchmark.floor()[1]).units)
+    assert floor["mIoU"] == pytest.approx(0.161, abs=0.001)  # the majority class has 0.026
 
 
 def test_pictures_show_photo_truth_prediction_and_legend(tiny: Inputs) -> None:
     benchmark = SegmentationBenchmark("tiny", tiny)
-    panels = benchmark.pictures(Oracle(tiny))
+    scored = evaluate(benchmark, Oracle(tiny))
+    panels = benchmark.pictures(scored, scored)
     image, truth = benchmark.val[0]
     panel = panels["a"]
     assert set(panels) == {"a", "b"}
     assert panel.dtype == np.uint8
-    assert panel.shape[1] == 3 * 30
-    assert panel.shape[0] > 20
-    assert np.array_equal(panel[:20, :30], image)
-    assert np.array_equal(panel[:20, 30:60], voc_colours()[truth])
-    assert np.array_equal(panel[:20, 60:], voc_colours()[truth % 255])
+    assert panel.shape[1] == 3 * 300  # pixels are repeated ten times
+    assert panel.shape[0] > 200 + 18  # caption and legend
+    assert np.array_equal(panel[:200:10, :300:10], image)
+    assert np.array_equal(panel[:200:10, 300:600:10], voc_colours()[truth])
+    assert np.array_equal(panel[:200:10, 600::10], voc_colours()[truth % 255])

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from safetensors.torch import save_file
 import zoo
 from zoo.artifact import Identity, seal
 from zoo.catalogue import CATALOGUE, family
-from zoo.contracts import Benchmark, Family, Inputs, Learner, Recipe, Upstream
+from zoo.contracts import Batches, Benchmark, Family, Inputs, Learner, Recipe, Upstream
+from zoo.entry import Entry
+from zoo.evaluation.evaluate import evaluate
 from zoo.scoring.units import Units
 from zoo.training import Progress, train
 
@@ -33,8 +36,8 @@ class Short:
         self.of: Family = family(name)
         # What is not trained has 0 steps and stays so.
         self.recipe: Recipe = self.of.recipe("smoke", steps=min(STEPS, self.of.recipe("smoke").steps))
-        needed = [need.split(".")[0] for need in self.recipe.needs]
-        upstream = {n: _upstream(n, datasets) for n in needed}
+        needed = (*self.recipe.needs, *self.recipe.scoring_needs)
+        upstream = {entry: _upstream(Entry(entry), datasets) for entry in needed}
         self.inputs = Inputs(datasets=datasets, upstream=upstream, cache=datasets.parent / "cache")
 
     def train(self, folder: Path, **changes: object) -> tuple[Learner, list[dict[str, float]]]:
@@ -46,15 +49,37 @@ class Short:
         trained = train(self.of, self.recipe.but(**changes), self.inputs, folder, report=report, checkpoint_seconds=0)
         return trained.learner, losses
 
+    def batches(self, **changes: object) -> Batches:
+        """Of a family that is stepped; of another one the test that asks is skipped."""
+        if not self.recipe.steps:
+            pytest.skip("nothing is stepped, so there are no batches")
+        return cast(Batches, self.of.batches(self.recipe.but(**changes), self.inputs))
+
+    def learner(self) -> Learner:
+        upstream = {entry: deepcopy(needed.predictor) for entry, needed in self.inputs.upstream.items()}
+        return self.of.build(self.recipe, self.of.batches(self.recipe, self.inputs).facts, upstream)
+
     def benchmark(self) -> Benchmark:
         return self.of.benchmark(self.recipe, self.inputs)
 
 
 @cache
-def _upstream(name: str, datasets: Path) -> Upstream:
-    short = Short(name, datasets)
-    learner, _ = short.train(datasets.parent / "upstream" / name)
-    return Upstream(entry=f"{name}.{short.recipe.scored}", predictor=learner.predictor().eval(), digest="0" * 64)
+def _upstream(entry: Entry, datasets: Path) -> Upstream:
+    short = Short(entry.family, datasets)
+    assert short.of.entry(short.recipe) == entry
+    learner, _ = short.train(datasets.parent / "upstream" / entry)
+    return Upstream(entry=entry, predictor=learner.predictor().eval(), digest="0" * 64)
+
+
+def _identity(of: Family, recipe: Recipe, inputs: Inputs) -> Identity:
+    needed = {entry: Short(Entry(entry).family, inputs.datasets) for entry in recipe.needs}
+    return Identity(
+        family=of.name,
+        recipe_name="smoke",
+        recipe=recipe.model_dump(mode="json"),
+        facts=of.batches(recipe, inputs).facts.model_dump(mode="json"),
+        upstream={entry: _identity(short.of, short.recipe, short.inputs) for entry, short in needed.items()},
+    )
 
 
 @pytest.fixture
@@ -79,14 +104,14 @@ def test_refuses_an_unknown_key_and_an_impossible_number(name: str) -> None:
 
 
 def test_a_batch_is_a_function_of_seed_and_step(short: Short) -> None:
-    batches = short.of.batches(short.recipe, short.inputs)
+    batches = short.batches()
     first = batches(2)
     batches(0)
     np.random.default_rng().normal()
     with ThreadPoolExecutor(4) as threads:
         for again in threads.map(batches, [2] * 4):
             assert all(torch.equal(first[key], again[key]) for key in first)
-    other = short.of.batches(short.recipe.but(seed=1), short.inputs)(2)
+    other = short.batches(seed=1)(2)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
@@ -115,8 +140,8 @@ def test_resuming_is_bit_exact(short: Short, tmp_path: Path) -> None:
 
 def test_every_weight_moves_or_is_declared_frozen(short: Short) -> None:
     recipe = short.recipe
-    batches = short.of.batches(recipe, short.inputs)
-    learner = short.of.learner(recipe, batches.facts).train()
+    batches = short.batches()
+    learner = short.learner().train()
     before = {key: value.detach().clone() for key, value in learner.named_parameters() if value.requires_grad}
     for step in range(recipe.steps):
         torch.manual_seed(step)
@@ -126,8 +151,7 @@ def test_every_weight_moves_or_is_declared_frozen(short: Short) -> None:
 
 
 def test_has_the_number_of_parameters_on_record(short: Short, name: str, request: pytest.FixtureRequest) -> None:
-    facts = short.of.batches(short.recipe, short.inputs).facts
-    counted = sum(p.numel() for p in short.of.learner(short.recipe, facts).predictor().parameters())
+    counted = sum(p.numel() for p in short.learner().predictor().parameters())
     record: dict[str, int] = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
     if request.config.getoption("--accept"):
         EXPECTED.write_text(json.dumps(record | {name: counted}, indent=2, sort_keys=True) + "\n")
@@ -138,15 +162,15 @@ def test_has_the_number_of_parameters_on_record(short: Short, name: str, request
 def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Short, tmp_path: Path) -> None:
     learner, _ = short.train(tmp_path / "run")
     predictor, benchmark = learner.predictor().eval(), short.benchmark()
-    units = benchmark.evaluate(predictor)
+    units = evaluate(benchmark, predictor).units
     kept = deepcopy(units)
     values = benchmark.scoring.aggregate(units)
     for metric in benchmark.scoring.metrics:
         metric.check(values[metric.name])
     assert _same_units(units, kept), "aggregate changed its input"
 
-    loaded = zoo.load(_sealed(short, learner, tmp_path / "model"))
-    assert _same_units(benchmark.evaluate(loaded), units)
+    loaded = zoo.load(sealed(short, learner, tmp_path / "model"))
+    assert _same_units(evaluate(benchmark, loaded).units, units)
     units.write(tmp_path / "units.parquet")
     assert benchmark.scoring.aggregate(Units.read(tmp_path / "units.parquet")) == values
 
@@ -154,27 +178,22 @@ def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Sh
 def test_counting_every_unit_once_is_no_change_and_the_floor_is_scored_on_the_same_units(short: Short) -> None:
     benchmark = short.benchmark()
     method, trivial = benchmark.floor()
-    units = benchmark.evaluate(trivial)
+    scored = evaluate(benchmark, trivial)
+    units = scored.units
     primary = benchmark.scoring.metrics[0].name
     once = benchmark.scoring.aggregate(units, np.ones(len(units), dtype=np.int64))
     assert once[primary] == pytest.approx(benchmark.scoring.aggregate(units)[primary])
     assert method
     assert benchmark.protocol.split("/")[1].startswith(benchmark.scoring.id)
-    for picture in benchmark.pictures(trivial).values():
+    for picture in benchmark.pictures(scored, scored).values():
         assert picture.dtype == np.uint8
         assert picture.shape[2] == 3
 
 
-def _sealed(short: Short, learner: Learner, folder: Path) -> Path:
-    facts = short.of.batches(short.recipe, short.inputs).facts
-    identity = Identity(
-        family=short.of.name,
-        recipe_name="smoke",
-        recipe=short.recipe.model_dump(mode="json"),
-        facts=facts.model_dump(mode="json"),
-    )
+def sealed(short: Short, learner: Learner, folder: Path) -> Path:
+    """The folder of a model, as the night seals it but for what it scored."""
     folder.mkdir()
-    (folder / "recipe.json").write_text(identity.model_dump_json())
+    (folder / "recipe.json").write_text(_identity(short.of, short.recipe, short.inputs).model_dump_json())
     weights = {key: value.contiguous().clone() for key, value in learner.predictor().state_dict().items()}
     save_file(weights, folder / "weights.safetensors")
     seal(folder)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows import versions
+from flows.datasets.commands import make
 from flows.server import prefect_api
 from registry.settings import Settings
 from registry.store import connect
@@ -101,7 +101,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the digits recorded and an empty registry, to copy: making either costs seconds."""
     project = tmp_path_factory.mktemp("template")
     settings = Place(project).settings
-    versions.make(["digits"], settings)
+    make(["digits"], settings)
     connect(settings).search_experiments()
     return project
 

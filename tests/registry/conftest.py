@@ -2,17 +2,19 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
+from registry.client import connect
 from registry.settings import Settings
-from registry.store import connect
-from zoo.artifact import Identity, Record, Score, seal
+from zoo.artifact import Identity, Record, Score, seal, sha256_of
 from zoo.scoring.classification import Accuracy
 from zoo.scoring.units import Units
 
@@ -42,16 +44,19 @@ def settings(migrated: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> Making:
-    """Seal a small model folder with real units behind its numbers."""
+    """Seal a small model folder with real units behind its numbers; `weights` names the model that has the same."""
 
     def make(
         name: str = "model",
         *,
         entry: str = ENTRY,
-        fingerprint: str = "",
+        trains: str = "",
+        scores: str = "",
         right: float = 0.8,
         data_digest: str = "d" * 32,
+        protocol: str = PROTOCOL,
         seed: int = 0,
+        weights: str = "",
         metrics: dict[str, float] | None = None,
     ) -> Path:
         folder = tmp_path / "made" / name
@@ -60,20 +65,23 @@ def make_model(tmp_path: Path) -> Making:
         units.write(folder / "evaluation" / "units.parquet")
         floor.write(folder / "evaluation" / "floor.parquet")
         scoring = Accuracy()
-        save_file({"weight": np.full(1000, seed, dtype=np.float32)}, folder / "weights.safetensors")
+        value = crc32((weights or name).encode())
+        save_file({"weight": np.full(1000, value, dtype=np.uint32)}, folder / "weights.safetensors")
         identity = Identity(
             family=entry.split(".")[0], recipe_name="smoke", recipe={"steps": 20, "learning_rate": 0.1}, facts={}
         )
         (folder / "recipe.json").write_text(identity.model_dump_json())
         record = Record.model_construct(
             entry=entry,
-            fingerprint=fingerprint or name.ljust(64, "0"),
+            trains=trains or identity_of(name),
+            scores=scores or identity_of(name),
+            weights=sha256_of(folder / "weights.safetensors"),
             dataset="digits",
             data_digest=data_digest,
             scored="digits",
             scored_digest=data_digest,
             upstream={},
-            protocol=PROTOCOL,
+            protocol=protocol,
             score=Score.model_construct(name=entry, metrics=metrics or scoring.aggregate(units)),
             floor=Score(name="majority class", metrics=scoring.aggregate(floor)),
             parameters=1000,
@@ -91,6 +99,45 @@ def make_model(tmp_path: Path) -> Making:
         return folder
 
     return make
+
+
+def identity_of(name: str) -> str:
+    """What stands for the identity of a model that is made under this name."""
+    return name.ljust(64, "0")
+
+
+def multiply(settings: Settings, *, entries: int, versions: int) -> None:
+    """Put copies of the only entry's only version in its place: so many entries of so many versions, the last champion.
+
+    Version n of entry e has the identities `f"{e:032x}{n:032x}"`.
+    """
+    with sqlite3.connect(settings.home / "mlflow.db") as database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        tables = ("registered_models", "model_versions", "model_version_tags", "registered_model_aliases")
+        models, version, tags, aliases = (_taken(database, table) for table in tables)
+        for entry in range(entries):
+            name = f"family-{entry:02}.digits"
+            _put(database, "registered_models", models, name=name)
+            _put(database, "registered_model_aliases", aliases[:1], name=name, version=versions)
+            for number in range(1, versions + 1):
+                _put(database, "model_versions", version, name=name, version=number)
+                identity = {"value": f"{entry:032x}{number:032x}"}
+                named = [tag | (identity if tag["key"] in ("trains", "scores") else {}) for tag in tags]
+                _put(database, "model_version_tags", named, name=name, version=number)
+
+
+def _taken(database: sqlite3.Connection, table: str) -> list[dict[str, object]]:
+    """All rows of a table, which is empty afterwards."""
+    found = database.execute(f"SELECT * FROM {table}")
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    database.execute(f"DELETE FROM {table}")
+    return rows
+
+
+def _put(database: sqlite3.Connection, table: str, rows: list[dict[str, object]], **changes: object) -> None:
+    places = ", ".join(f":{name}" for name in rows[0])
+    database.executemany(f"INSERT INTO {table} VALUES ({places})", [row | changes for row in rows])
 
 
 def answers(right: float, *, seed: int, count: int = 200) -> Units:

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli import registered
-from registry import gate, store
+from registry import promotion, store
 from registry.settings import Settings
 from zoo.artifact import verify
 
@@ -34,7 +34,7 @@ def test_an_empty_registry_says_what_to_do(zoo: typer.Typer) -> None:
 
 def test_tables_and_json(zoo: typer.Typer, settings: Settings, make_model: Making, tmp_path: Path) -> None:
     for name, right in (("a", 0.6), ("b", 0.9)):
-        gate.challenge(store.register(make_model(name, right=right), settings), settings)
+        promotion.challenge(store.register(make_model(name, right=right), settings), settings)
     table = CliRunner().invoke(zoo, ["leaderboard"]).stdout
     assert PROTOCOL in table
     assert table.index(f"{ENTRY}/2") < table.index(f"{ENTRY}/1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry import gate, store
+from registry import promotion, store
 from registry.cards import card
 from registry.leaderboard import leaderboard
 from registry.settings import Settings
@@ -18,7 +18,7 @@ def test_best_first_and_never_across_data(settings: Settings, make_model: Making
         gate_of = store.register(
             make_model(name, right=right, data_digest=digest * 32, entry=f"{name}.digits"), settings
         )
-        gate.challenge(gate_of, settings)
+        promotion.challenge(gate_of, settings)
     boards = leaderboard(settings, "digits")
     assert [(b.protocol, b.data_digest[0], b.metric.name) for b in boards] == [
         (PROTOCOL, "d", "accuracy"),
@@ -41,6 +41,7 @@ def test_a_card_says_what_the_record_says(make_model: Making) -> None:
     text = card(read_identity(folder), record, Accuracy().metrics, title="A small CNN", paper="LeCun et al., 1998")
     assert f"| accuracy | {record.score.metrics['accuracy']:.4g} | {record.floor.metrics['accuracy']:.4g} |" in text
     assert PROTOCOL in text
-    assert record.fingerprint in text
+    assert record.trains in text
+    assert record.scores in text
     assert '"learning_rate": 0.1' in text
     assert "majority class" in text

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli import catalogue
 from flows.fingerprint import describe
-from registry import gate, store
+from registry import promotion, store
 from registry.glance import ready_versions
 from registry.leaderboard import leaderboard
 from registry.published import compare
@@ -28,7 +28,7 @@ def target(**changes: str) -> Target:
 
 def test_the_champion_stands_beside_the_paper(settings: Settings, make_model: Making) -> None:
     for name, right in (("a", 0.9), ("b", 0.5)):  # the second is worse: not promoted
-        gate.challenge(store.register(make_model(name, right=right), settings), settings)
+        promotion.challenge(store.register(make_model(name, right=right), settings), settings)
     versions = ready_versions(settings)
     champion = versions[0].record.score.metrics["accuracy"]
     (same,) = compare({FAMILY: [target(protocol=PROTOCOL)]}, versions)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from registry import gate, store
+from registry import promotion, store
 from registry.pull import pull, resolve
 from registry.settings import Settings
 from zoo.artifact import verify
@@ -14,7 +14,7 @@ from .conftest import ENTRY, Making
 
 def test_references(settings: Settings, make_model: Making) -> None:
     for name, right in (("a", 0.6), ("b", 0.6)):
-        gate.challenge(store.register(make_model(name, right=right), settings), settings)
+        promotion.challenge(store.register(make_model(name, right=right), settings), settings)
     resolved = {r: resolve(f"{ENTRY}{r}", settings).number for r in ("", "@champion", "@latest", "/1", "/2")}
     assert resolved == {"": 1, "@champion": 1, "@latest": 2, "/1": 1, "/2": 2}
     with pytest.raises(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from registry import gate, glance, store
+from registry import glance, promotion, store
 from registry.leaderboard import leaderboard
 from registry.pull import pull
+from registry.rest import answers
 from registry.settings import Settings
 from zoo.artifact import verify
 
@@ -53,12 +54,13 @@ def test_register_look_judge_and_pull_over_http(served: Settings, make_model: Ma
     version = store.register(folder, served)
     assert store.register(folder, served) == version
     assert version.source.startswith("mlflow-artifacts:")
-    verdict = gate.challenge(version, served)
+    verdict = promotion.challenge(version, served)
     assert verdict is not None
     assert verdict.decision == "PROMOTE"
     second = store.register(make_model("second"), served)
-    assert glance.all_versions(served) == tuple(sorted(glance._from_client(served, None), key=lambda v: v.number))
-    assert glance.champion(served, ENTRY).number == 1
+    held = glance.read(served)
+    assert held.versions() == glance.Snapshot(glance._from_client(served, None)).versions()
+    assert held.champion(ENTRY).number == 1
     assert [row.version for row in leaderboard(served)[0].rows] == [2, 1]
     assert pull(f"{ENTRY}@champion", tmp_path / "pulled", served).number == 1
     assert verify(tmp_path / "pulled") == verify(folder)
@@ -72,7 +74,7 @@ def _wait_for(settings: Settings, server: subprocess.Popen[bytes], log: Path) ->
     for _ in range(SECONDS_TO_START * 2):
         assert server.poll() is None, log.read_text()
         try:
-            glance.answers(settings.tracking_uri)
+            answers(settings.tracking_uri)
             return
         except ConnectionError:
             time.sleep(0.5)

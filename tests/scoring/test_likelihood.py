@@ -1,31 +1,10 @@
-"""Bits per dimension by hand, and the Gaussian floor against sampling and against what a Gaussian costs."""
-
-import math
+"""Bits per dimension by hand."""
 
 import numpy as np
 import pytest
-import torch
-from scipy import stats
 
-from zoo.contracts import Inputs
-from zoo.evaluation.density import DensityBenchmark, GaussianDensity
 from zoo.scoring.likelihood import BitsPerDimension
-from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
-
-
-class Uniform:
-    """Knows nothing: every value has probability 1/256."""
-
-    def log_likelihood(self, images: torch.Tensor, *, seed: int) -> torch.Tensor:  # noqa: ARG002
-        return torch.full((len(images),), -images[0].numel() * math.log(256), dtype=torch.float64)
-
-
-class Certain:
-    """Knows every picture."""
-
-    def log_likelihood(self, images: torch.Tensor, *, seed: int) -> torch.Tensor:  # noqa: ARG002
-        return torch.zeros(len(images), dtype=torch.float64)
 
 
 def test_by_hand() -> None:
@@ -33,47 +12,3 @@ def test_by_hand() -> None:
     units = Units({"bits": np.array([6.0, 10.0]), "dimensions": np.array([4, 8])})
     assert BitsPerDimension().aggregate(units)["bits_per_dim"] == pytest.approx(16 / 12)
     assert BitsPerDimension().aggregate(units, np.array([1, 2]))["bits_per_dim"] == pytest.approx(26 / 20)
-
-
-def test_knowing_nothing_costs_8_bits_and_knowing_all_costs_none(datasets) -> None:
-    benchmark = DensityBenchmark("digits", Inputs(datasets=datasets))
-    for predictor, bits in ((Uniform(), 8.0), (Certain(), 0.0)):
-        assert benchmark.scoring.aggregate(benchmark.evaluate(predictor))["bits_per_dim"] == pytest.approx(bits)
-
-
-def test_a_protocol_finds_its_scoring(datasets) -> None:
-    assert scoring(DensityBenchmark("digits", Inputs(datasets=datasets)).protocol) == BitsPerDimension()
-
-
-def test_the_gaussian_floor_is_the_mean_over_dequantised_pictures() -> None:
-    """The closed form against scipy's density at x + u, u drawn."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, size=(50, 1, 2, 2), dtype=np.uint8)
-    pixels = images.reshape(50, 4).astype(float)
-    covariance = np.cov(pixels, rowvar=False, bias=True) + np.eye(4) / 12
-    normal = stats.multivariate_normal(pixels.mean(axis=0) + 0.5, covariance)
-    u = random.uniform(size=(20_000, 1, 4))
-    drawn = normal.logpdf(pixels[:3] + u)
-    bound = GaussianDensity(images).log_likelihood(torch.from_numpy(images[:3]), seed=0).numpy()
-    np.testing.assert_allclose(bound, drawn.mean(axis=0), atol=5 * drawn.std(axis=0).max() / math.sqrt(20_000))
-
-
-def test_the_gaussian_floor_costs_the_entropy_of_the_gaussian_it_was_fitted_to() -> None:
-    """Independent pixels of deviation 20: log2(20 sqrt(2 pi e)) bits each, and 1/4 bit where a pixel is constant."""
-    random = np.random.default_rng(1)
-    images = np.clip(np.rint(random.normal(128, 20, size=(20_000, 1, 1, 3))), 0, 255).astype(np.uint8)
-    images[..., 2] = 7
-    bits = -GaussianDensity(images).log_likelihood(torch.from_numpy(images), seed=0).mean().item() / math.log(2)
-    constant = 0.5 * math.log2(2 * math.pi * math.e / 12)
-    variances = images[..., :2].reshape(-1, 2).var(axis=0) + 1 / 12  # of what was drawn, and of the dequantisation
-    expected = sum(0.5 * math.log2(2 * math.pi * math.e * variance) for variance in variances) + constant
-    assert bits == pytest.approx(expected, rel=1e-3)
-    assert constant == pytest.approx(0.2546, abs=1e-4)
-
-
-def test_on_one_pixel_the_gaussian_floor_is_a_lower_bound_of_a_distribution_over_values() -> None:
-    """Summed over all values its exponent cannot exceed one."""
-    images = np.random.default_rng(2).integers(100, 110, size=(500, 1, 1, 1), dtype=np.uint8)
-    every = torch.arange(256, dtype=torch.uint8).reshape(256, 1, 1, 1)
-    total = GaussianDensity(images).log_likelihood(every, seed=0).exp().sum().item()
-    assert 0.9 < total <= 1.0

@@ -11,6 +11,7 @@ from zoo.scoring.protocols import SCORINGS, scoring
         ("collage-seg-val/miou@1", "miou@1"),
         ("otb-test/ope@1", "ope@1"),
         ("coco-val/coco@1", "coco@1"),
+        ("coco-val/coco@2", "coco@2"),
         ("digits-test/accuracy@1", "accuracy@1"),
         ("digits-train/digit-classifier-fid@1:digit-classifier-0123abcd-n2000", "digit-classifier-fid@1"),
     ],

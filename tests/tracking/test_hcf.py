@@ -15,6 +15,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from zoo.contracts import Inputs, Upstream
 from zoo.data.otb import open_otb
+from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.tracking import FirstBox, TrackingBenchmark, one_pass
 from zoo.tasks import Box
 from zoo.tracking.hcf import (
@@ -249,6 +250,7 @@ def test_follows_a_real_pedestrian(shared_data: Path) -> None:
     crossing = [video for video in open_otb(shared_data / "tracking_otb") if video.name == "Crossing"]
     benchmark = TrackingBenchmark("otb", crossing)
     ours, floor = (
-        benchmark.scoring.aggregate(benchmark.evaluate(tracker)) for tracker in (learner().predictor(), FirstBox())
+        benchmark.scoring.aggregate(evaluate(benchmark, tracker).units)
+        for tracker in (learner().predictor(), FirstBox())
     )
     assert ours["precision_20px"] > floor["precision_20px"] + 0.5

@@ -1,8 +1,6 @@
-"""Curves of a run: rewound to a checkpoint, and drawn."""
+"""Curves of a run, rewound to a checkpoint."""
 
 from pathlib import Path
-
-import numpy as np
 
 from zoo.training import Curves
 
@@ -15,26 +13,3 @@ def test_rewinding_forgets_what_comes_after_and_what_was_cut_short(tmp_path: Pat
     curves.path.write_text(whole + '{"step": 4')
     curves.rewind(20)
     assert curves.path.read_text() == "".join(whole.splitlines(keepends=True)[:2])
-
-
-def test_each_scalar_has_a_panel(tmp_path: Path) -> None:
-    curves = Curves(tmp_path / "curves.jsonl")
-    curves.rewind(0)
-    assert curves.drawn() is None  # nothing is trained in 0 steps
-    for step in range(1, 50):
-        curves.append(step, {name: np.sin(step / 9) for name in ("critic", "generator", "penalty", "accuracy")})
-    picture = curves.drawn()
-    assert picture is not None
-    assert (picture.shape, picture.dtype) == ((600, 1200, 3), np.uint8)
-    panels = [picture[top : top + 300, left : left + 400] for top in (0, 300) for left in (0, 400, 800)]
-    assert [bool((panel < 250).any()) for panel in panels] == [True] * 4 + [False] * 2
-
-
-def test_one_wild_value_does_not_press_the_others_flat(tmp_path: Path) -> None:
-    curves = Curves(tmp_path / "curves.jsonl")
-    for step in range(1, 200):
-        curves.append(step, {"bound": -1e6 if step == 1 else np.sin(step / 9)})
-    picture = curves.drawn()
-    assert picture is not None
-    rows = np.flatnonzero((picture[:, 100:390, 2] > picture[:, 100:390, 0] + 80.0).any(axis=1))  # the blue line
-    assert np.ptp(rows) > 150  # of 300

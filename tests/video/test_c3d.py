@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from zoo.contracts import Facts, Inputs
+from zoo.evaluation.evaluate import evaluate
 from zoo.training import train
 from zoo.video.c3d import C3D, FAMILY, C3DBatches, C3DLearner
 from zoo.video.clips import Clips, shrunk
@@ -48,6 +49,54 @@ def test_parameters_of_the_papers_network() -> None:
     connected = sum(a * b + b for a, b in ((8192, 4096), (4096, 4096), (4096, 101)))
     with torch.device("meta"):
         assert sum(p.numel() for p in C3D(101).parameters()) == convolutions + connected == 78_409_573
+
+
+def test_a_fresh_network_of_the_paper_tells_clips_apart() -> None:
+    """By more than bf16 rounds logits of 0.5 (2^-9): its weights are made for 0 ... 255, not for -1 ... 1."""
+    torch.manual_seed(0)
+    network = C3DLearner(FAMILY.recipe("paper"), Facts(classes=("",) * 101)).eval().network
+    coarse = torch.randint(0, 256, (2, 3, 4, 7, 7)).float()
+    clips = torch.nn.functional.interpolate(coarse, size=(16, 112, 112), mode="trilinear").to(torch.uint8)
+    with torch.inference_mode():
+        one, other = network(clips)
+    assert (one - other).square().mean().sqrt() > 2**-9
+
+
+def test_pixels_are_scaled_where_normalisation_follows_and_centred_elsewhere() -> None:
+    clip = torch.full((1, 3, 2, 32, 32), 255, dtype=torch.uint8)
+    for batch_norm, levels in ((True, (1.0, 1.0, 1.0)), (False, (140.2252, 147.2646, 155.525))):
+        network = C3D(2, clip_length=2, crop=32, width=2, head=2, batch_norm=batch_norm).eval()
+        seen: list[torch.Tensor] = []
+        network.stages.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0]))
+        network(clip)
+        assert seen[0][0, :, 0, 0, 0].tolist() == pytest.approx(levels)
+
+
+def test_targets_are_published_ones() -> None:
+    assert [target.value for target in FAMILY.targets] == [0.823, 0.8308]
+
+
+def test_a_recipe_names_the_split(tmp_path: Path) -> None:
+    """Each of the three trains on its own list and is scored on its own; there is no fourth."""
+    lists = tmp_path / "ucf101" / "ucfTrainTestlist"
+    lists.mkdir(parents=True)
+    (lists / "classInd.txt").write_text("1 Bowling\n")
+    for split in (1, 2, 3):
+        for part, group in (("train", split), ("test", split + 3)):
+            video = f"Bowling/v_Bowling_g0{group}_c01.avi"
+            (lists / f"{part}list0{split}.txt").write_text(f"{video}\n")
+            path = tmp_path / "ucf101" / "UCF-101" / video
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    for split in (1, 2, 3):
+        recipe = FAMILY.recipe("paper", split=split)
+        benchmark = FAMILY.benchmark(recipe, Inputs(datasets=tmp_path))
+        assert benchmark.protocol == f"ucf101-test{split}/actions@1"
+        assert [video.name for video in benchmark.test.videos] == [f"v_Bowling_g0{split + 3}_c01"]
+        with pytest.raises(ValueError, match=f"v_Bowling_g0{split}_c01.avi: expected a video"):
+            FAMILY.batches(recipe, Inputs(datasets=tmp_path))
+    with pytest.raises(ValueError, match="split"):
+        FAMILY.recipe("paper", split=4)
 
 
 def test_the_first_pooling_leaves_time_alone() -> None:
@@ -142,7 +191,7 @@ def test_motion_tells_and_a_frame_does_not(datasets: Path, tmp_path: Path) -> No
         recipe = FAMILY.recipe("mini", clip_length=length)
         trained = train(FAMILY, recipe, inputs, tmp_path / str(length))
         benchmark = FAMILY.benchmark(recipe, inputs)
-        units = benchmark.evaluate(trained.learner.predictor())
+        units = evaluate(benchmark, trained.learner.predictor()).units
         accuracy[length] = benchmark.scoring.aggregate(units)["accuracy"]
     assert accuracy.pop(1) < 2 / 8
     assert min(accuracy.values()) >= 3 / 8

@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.data.left_out import BadItems, kept
-from zoo.data.pictures import read_rgb
+from zoo.data.pictures import MOST_PIXELS, read_rgb
 
 _SLACK = 1.0  # pixels that an outline may leave its picture by: annotators drew on screens
 _REMEDY = (
@@ -74,7 +74,11 @@ class _Listing(_Part):
 
 @dataclass(frozen=True)
 class CocoSplit:
-    """The pictures of one split; `split[i]` reads the i-th. `classes` are the categories in the order of their ids."""
+    """The pictures of one split; `split[i]` reads the i-th. Pictures and categories come in the order of their ids.
+
+    COCOeval sorts pictures so, and detections of equal score count in the order of their pictures: another order gives
+    another average precision.
+    """
 
     path: Path  # of the annotations
     categories: dict[int, str]
@@ -189,7 +193,8 @@ def open_coco(folder: Path, split: str) -> CocoSplit:
     for thing in listing.annotations:
         things[thing.image_id].append(thing)
     categories = {category.id: category.name for category in sorted(listing.categories, key=lambda c: c.id)}
-    images = kept(folder, {f"{_pictures(path).name}/{image.file_name}": image for image in listing.images})
+    ordered = sorted(listing.images, key=lambda image: image.id)
+    images = kept(folder, {f"{_pictures(path).name}/{image.file_name}": image for image in ordered})
     absent = [name for name in images if not (folder / name).is_file()]
     if absent:
         raise BadItems(
@@ -270,6 +275,11 @@ def _read(path: Path) -> _Listing:
         identity, times = Counter(row.id for row in rows).most_common(1)[0] if rows else (0, 0)
         if times > 1:
             raise ValueError(f"{path}: expected each {what} once, got {what} {identity} {times} times. {_REMEDY}")
+    if huge := next((image for image in listing.images if image.height * image.width > MOST_PIXELS), None):
+        raise ValueError(
+            f"{path}, image {huge.id}: expected at most {MOST_PIXELS:,} pixels, got {huge.width}x{huge.height}. "
+            f"{_REMEDY}"
+        )
     known = {image.id for image in listing.images}
     for thing in listing.annotations:
         if thing.image_id not in known:

@@ -1,10 +1,11 @@
-"""Pairs of pictures with true optical flow, in four official layouts behind one reader.
+"""Pairs of pictures with true optical flow, in five official layouts behind one reader.
 
     FlyingChairs  NNNNNNN-img0.ppm -img1.ppm -gt.flo or NNNNN_img1.ppm _img2.ppm _flow.flo, here or in data/, and a
                   list with a line per pair: 1 train, 2 val
     Sintel        training/{clean,final}/SCENE/frame_NNNN.png, flow/ (.flo), occlusions/ and invalid/ (masks)
     KITTI-2015    training/image_2/NNNNNN_{10,11}.png and flow_occ/NNNNNN_10.png (sparse, 16 bits)
     Middlebury    other-data/NAME/frame{10,11}.png and other-gt-flow/NAME/flow10.flo (unknown beyond 1e9)
+    FlyingThings3D: zoo.data.flyingthings
 
 Flow is right and down, in pixels of the first picture. Sources: Dosovitskiy et al., "FlowNet", ICCV 2015; Butler et
 al., ECCV 2012; Menze and Geiger, CVPR 2015, and KITTI's devkit; Baker et al., IJCV 2011, and its flowIO.cpp.
@@ -20,8 +21,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
+from zoo.data.flyingthings import read_flow_pfm, things_pairs, things_splits
 from zoo.data.left_out import BadItems, kept, left_out
-from zoo.data.pictures import read_indices, read_rgb
+from zoo.data.pictures import BOMBS, read_indices, read_rgb
 
 _UNKNOWN = 1e9  # flowIO.cpp: UNKNOWN_FLOW_THRESH
 _LISTS = ("FlyingChairs_release_test_train_split.list", "FlyingChairs_train_val.txt")
@@ -70,7 +72,7 @@ class FlowSplit:
         """
         files = self.files[i]
         first, second = read_rgb(files.first), read_rgb(files.second)
-        flow, valid = read_flow_png(files.flow) if files.flow.suffix == ".png" else read_flo(files.flow)
+        flow, valid = {".png": read_flow_png, ".pfm": read_flow_pfm, ".flo": read_flo}[files.flow.suffix](files.flow)
         _same_size(files.second, second, like=first, of=files.first)
         _same_size(files.flow, flow, like=first, of=files.first)
         if files.invalid is not None:
@@ -91,7 +93,7 @@ class FlowSplit:
 
 def open_flow(folder: Path, split: str) -> FlowSplit:
     """A split of the data set in a folder, whichever layout it has: "train" and "val" of FlyingChairs, "clean" and
-    "final" of Sintel, "training" of KITTI-2015, "other" of Middlebury.
+    "final" of Sintel, "training" of KITTI-2015, "other" of Middlebury, "train" and "test" of FlyingThings3D.
 
     Raises:
         ValueError: no such layout or split, a list that does not fit the files, or a file missing.
@@ -99,7 +101,13 @@ def open_flow(folder: Path, split: str) -> FlowSplit:
     layout, splits = _layout(folder)
     if split not in splits:
         raise ValueError(f"{folder}: expected a split of {layout}, {' or '.join(splits)}, got {split!r}.")
-    opened = {"FlyingChairs": _chairs, "Sintel": _sintel, "KITTI-2015": _kitti, "Middlebury": _middlebury}[layout]
+    opened = {
+        "FlyingChairs": _chairs,
+        "Sintel": _sintel,
+        "KITTI-2015": _kitti,
+        "Middlebury": _middlebury,
+        "FlyingThings3D": _things,
+    }[layout]
     pairs = opened(folder, split)
     if not pairs:
         raise ValueError(f"{folder}: expected pairs in the split {split} of {layout}, found none. {_AGAIN}")
@@ -119,7 +127,7 @@ def flow_splits(folder: Path) -> tuple[str, ...]:
     """The splits that the layout of a folder has.
 
     Raises:
-        ValueError: none of the four layouts.
+        ValueError: none of the five layouts.
     """
     return _layout(folder)[1]
 
@@ -132,11 +140,14 @@ def _layout(folder: Path) -> tuple[str, tuple[str, ...]]:
         return "KITTI-2015", ("training",)
     if (folder / "other-gt-flow").is_dir():
         return "Middlebury", ("other",)
+    if (folder / "optical_flow").is_dir():
+        return "FlyingThings3D", things_splits(folder)
     if any(next(root.glob(f"*{ending}"), None) for root in (folder, folder / "data") for (ending, *_) in _CHAIRS):
         return "FlyingChairs", ("train", "val")
     raise ValueError(
         f"{folder}: expected the layout of FlyingChairs (*-gt.flo or *_flow.flo), Sintel (training/flow/), KITTI-2015 "
-        "(training/flow_occ/) or Middlebury (other-gt-flow/). Unpack the data set so that one of these is there."
+        "(training/flow_occ/), Middlebury (other-gt-flow/) or FlyingThings3D (optical_flow/). "
+        "Unpack the data set so that one of these is there."
     )
 
 
@@ -208,6 +219,10 @@ def _middlebury(folder: Path, split: str) -> dict[str, FlowFiles]:
     }
 
 
+def _things(folder: Path, split: str) -> dict[str, FlowFiles]:
+    return {name: FlowFiles(*files) for name, files in things_pairs(folder, split).items()}
+
+
 def read_flo(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray, "h w"]]:
     """Flow in Middlebury's format, 0 where it is unknown, and where it is known.
 
@@ -236,9 +251,9 @@ def read_flow_png(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.nda
         ValueError: not a whole PNG of three 16-bit channels.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             picture.verify()  # OpenCV reads a truncated file without a word
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, *BOMBS) as error:
         raise ValueError(f"{path}: expected a whole PNG, got: {error}. {_AGAIN}") from error
     channels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if channels is None or channels.dtype != np.uint16 or channels.ndim != 3:

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from zoo.data.left_out import BadItems, kept
 from zoo.data.pictures import read_rgb
 
+ONLY_CLASS = "pictures"  # of a data set without classes
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 

@@ -9,15 +9,16 @@ The files in circulation separate by commas, tabs or spaces and end lines either
 import math
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 
 from zoo.data.left_out import BadItems, kept
-from zoo.data.pictures import read_rgb
+from zoo.data.pictures import read_rgb, read_size
 
 _FIRST_FRAME = {"David": 300}
 """Where the annotation starts later than the pictures (OTB's configSeqs.m)."""
@@ -28,7 +29,7 @@ class Sequence:
     """A video of one object; `boxes[i]` belongs to `frame(i)`.
 
     `boxes`: left, top, width, height in pixels, counted from 0. There may be fewer rows than frames (Diving, ...);
-    rows without an area, where the object is out of view, are kept.
+    rows without an area, where the object is out of view, are kept. Each other box shows some of its picture.
     """
 
     name: str
@@ -39,13 +40,44 @@ class Sequence:
     def __len__(self) -> int:
         return len(self.files)
 
-    def frame(self, i: int) -> UInt8[np.ndarray, "h w 3"]:
-        """The i-th frame in RGB.
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its frames, as the header of the first one has them.
 
         Raises:
             ValueError: it cannot be read.
         """
-        return read_rgb(self.folder / self.files[i])
+        return read_size(self.folder / self.files[0])
+
+    @property
+    def truncated(self) -> Bool[np.ndarray, " n"]:
+        """Which boxes reach beyond the picture, as that of an object does that enters or leaves it."""
+        beyond = self.boxes[:, :2] + self.boxes[:, 2:] > self.size
+        return (self.boxes[:, 2:] > 0).all(axis=1) & ((self.boxes[:, :2] < 0) | beyond).any(axis=1)
+
+    def frame(self, i: int) -> UInt8[np.ndarray, "h w 3"]:
+        """The i-th frame in RGB.
+
+        Raises:
+            ValueError: it cannot be read, or is of another size than the first one.
+        """
+        path = self.folder / self.files[i]
+        picture = read_rgb(path)
+        if picture.shape[1::-1] != self.size:
+            raise ValueError(
+                f"{path}: expected the size of the first frame {self.files[0]}, {self.size[0]}x{self.size[1]}, got "
+                f"{picture.shape[1]}x{picture.shape[0]}. They are not of one video; fetch the sequence again."
+            )
+        return picture
+
+    def check(self) -> None:
+        """Read every frame.
+
+        Raises:
+            ValueError: one cannot be read, or is of another size than the first one.
+        """
+        for i in range(len(self)):
+            self.frame(i)
 
 
 def open_otb(folder: Path, split: str = "test") -> tuple[Sequence, ...]:
@@ -53,7 +85,7 @@ def open_otb(folder: Path, split: str = "test") -> tuple[Sequence, ...]:
     those in the folder for "test".
 
     Raises:
-        ValueError: no sequences there, a frame missing, or a row that is not a box.
+        ValueError: no sequences there, a frame missing, or a row that is not a box or shows nothing of its picture.
     """
     root = folder / split if (folder / split).is_dir() or split != "test" else folder
     truths = sorted(root.glob("*/groundtruth_rect*.txt"))
@@ -71,7 +103,9 @@ def _name(truth: Path) -> str:
 
 def _open_sequence(name: str, truth: Path) -> Sequence:
     try:
-        return Sequence(name, *_read_sequence(truth))
+        sequence = Sequence(name, *_read_sequence(truth))
+        _check_boxes(sequence, truth)
+        return sequence
     except ValueError as error:
         raise BadItems(str(error), [name]) from error
 
@@ -87,6 +121,22 @@ def _read_sequence(truth: Path) -> tuple[Path, tuple[str, ...], Float64[np.ndarr
             f"{video / 'img'}. Frames are missing at the end; fetch the sequence again."
         )
     return video / "img", files, boxes
+
+
+def _check_boxes(sequence: Sequence, truth: Path) -> None:
+    """A tracker cannot be started on nothing, nor overlap with what is not in the picture."""
+    corner, extent = sequence.boxes[:, :2], sequence.boxes[:, 2:]
+    empty = (extent <= 0).any(axis=1)
+    outside = ((corner >= sequence.size) | (corner + extent <= 0)).any(axis=1) & ~empty
+    first = np.arange(len(sequence.boxes)) == 0
+    wrong = outside | (empty & first)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{truth}, line {row + 1}: expected a box with some of the {sequence.size[0]}x{sequence.size[1]} picture "
+            f"in it, got {(sequence.boxes[row] + [1, 1, 0, 0]).tolist()}. Fetch the sequence again; where the object "
+            "is out of view, OTB has four zeros, but never in the first frame."
+        )
 
 
 def _frames(folder: Path, *, first: int) -> tuple[str, ...]:

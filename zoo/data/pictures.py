@@ -1,16 +1,14 @@
-"""Picture files and figures as arrays; what cannot be read is an error that names the file."""
+"""Picture files as arrays; what cannot be read is an error that names the file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageDraw
+from PIL import Image
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_LINE = 18  # pixels of a caption
+MOST_PIXELS = 89_478_485
+"""Pillow's limit, beyond which a picture is taken for a decompression bomb: 256 MB in RGB."""
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _REMEDY = "The file is damaged or not a picture: `zoo data verify` says whether it changed; else fetch it again."
 
 
@@ -39,33 +37,36 @@ def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:
         return np.array(_decoded(picture, path))
 
 
-def captioned(picture: UInt8[np.ndarray, "h w 3"], *lines: str) -> UInt8[np.ndarray, "H w 3"]:
-    """A picture above lines of text, black on white."""
-    height, width = picture.shape[:2]
-    sheet = Image.new("RGB", (width, height + _LINE * len(lines)), "white")
-    sheet.paste(Image.fromarray(picture))
-    draw = ImageDraw.Draw(sheet)
-    for i, line in enumerate(lines):
-        draw.text((4, height + _LINE * i + 4), line, fill="black")
-    return np.array(sheet)
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, as its header has them.
 
-
-def rendered(figure: "Figure") -> UInt8[np.ndarray, "h w 3"]:
-    """A matplotlib figure in RGB."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # half a second, for pictures alone
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+    Raises:
+        ValueError: no picture can be read from the file.
+    """
+    with _open(path) as picture:
+        return picture.size
 
 
 def _open(path: Path) -> Image.Image:
     try:
-        return Image.open(path)
+        picture = Image.open(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: expected a picture, but there is no such file. Fetch the data set again.") from None
-    except (OSError, SyntaxError) as error:
+    except BOMBS as error:
+        raise _too_large(path, str(error)) from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{path}: expected a picture, got: {error}. {_REMEDY}") from error
+    if picture.width * picture.height > MOST_PIXELS:  # Pillow alone stops at twice as many
+        picture.close()
+        raise _too_large(path, f"{picture.width}x{picture.height}")
+    return picture
+
+
+def _too_large(path: Path, got: str) -> ValueError:
+    return ValueError(
+        f"{path}: expected a picture of at most {MOST_PIXELS:,} pixels, got: {got}. Such a file can fill the memory. "
+        "Make the picture smaller, or leave it out by --skip-bad."
+    )
 
 
 def _decoded(picture: Image.Image, path: Path) -> Image.Image:

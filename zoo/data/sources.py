@@ -1,7 +1,8 @@
 """Where data sets come from: official addresses, sizes, checksums and licences.
 
 A size or checksum that we do not know from its publisher or a widely used library is left empty and said to be
-unknown; none is invented. Nothing here is mirrored by us, and a licence binds whoever fetches.
+unknown; none is invented. Where a publisher gives the first digits of a checksum only, so do we. Nothing here is
+mirrored by us, and a licence binds whoever fetches.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ class File:
 
     url: str
     size: int | None = None  # bytes
-    checksum: str = ""  # "md5:..." or "sha256:..."; empty: unknown
+    checksum: str = ""  # "md5:..." or "sha256:...", whole or its first digits; empty: unknown
 
     @property
     def name(self) -> str:
@@ -42,6 +43,22 @@ _OTB_2013 = (
     "Matrix Mhyang MotorRolling MountainBike Shaking Singer1 Singer2 Skating1 Skiing Soccer Subway Suv Sylvester "
     "Tiger1 Tiger2 Trellis Walking Walking2 Woman"
 )
+
+
+def _torchvision(model: str, file: str) -> Source:
+    """ImageNet weights; their SHA-256 begins with the eight digits in the name (torchvision: `check_hash=True`)."""
+    return Source(
+        title=f"ImageNet weights of {model}, IMAGENET1K_V1, as torchvision publishes them",
+        page="https://docs.pytorch.org/vision/stable/models.html",
+        licence="none stated for the weights; trained on ImageNet, which is for research",
+        files=(
+            File(
+                url=f"https://download.pytorch.org/models/{file}",
+                checksum=f"sha256:{file.removesuffix('.pth').rpartition('-')[2]}",
+            ),
+        ),
+    )
+
 
 SOURCES: dict[str, Source] = {
     "mnist": Source(
@@ -160,6 +177,9 @@ SOURCES: dict[str, Source] = {
         licence="none stated; cite Wu et al. 2013",
         files=tuple(File(url=f"{_OTB}/seq/{sequence}.zip") for sequence in _OTB_2013.split(" ")),
     ),
+    "vgg16-imagenet": _torchvision("VGG-16", "vgg16-397923af.pth"),
+    "vgg19-imagenet": _torchvision("VGG-19", "vgg19-dcbb9e9d.pth"),
+    "resnet50-imagenet": _torchvision("ResNet-50", "resnet50-0676ba61.pth"),
     "inception-fid": Source(
         title="Weights of the Inception network that FID, IS and KID are defined by",
         page="https://github.com/mseitzer/pytorch-fid",

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
 from zoo.data.labelled import open_labelled
-from zoo.evaluation.sampling import grid
+from zoo.drawing.classification import hardest
+from zoo.evaluation.stage import Stage
 from zoo.scoring.classification import Accuracy
-from zoo.scoring.units import Units
+from zoo.scoring.units import Evaluated, Units
 from zoo.tasks import Classifier
 
 AT_ONCE = 500
@@ -22,25 +24,23 @@ class ClassificationBenchmark:
         self.scoring = Accuracy()
         self.protocol = f"{dataset}-test/{self.scoring.id}"
         folder = inputs.dataset(dataset)
-        images, self.labels, self.classes = open_labelled(folder, "test")
-        self.images = torch.from_numpy(images)
+        self.test = open_labelled(folder, "test")
         self.majority = int(np.bincount(open_labelled(folder, "train").labels).argmax())
 
-    @torch.inference_mode()
-    def evaluate(self, predictor: Classifier) -> Units:
+    def evaluate(self, predictor: Classifier, stage: Stage) -> Evaluated:
         """The class scores of every picture."""
-        scores = torch.cat([predictor.probabilities(part) for part in self.images.split(AT_ONCE)])
-        return Units({"label": self.labels.astype(np.int64), "scores": scores.float().numpy()})
+        parts = torch.from_numpy(self.test.images).split(AT_ONCE)
+        scores = torch.cat([predictor.probabilities(part) for part in stage.track(parts, len(parts))])
+        return Evaluated(Units({"label": self.test.labels.astype(np.int64), "scores": scores.float().numpy()}))
 
     def floor(self) -> tuple[str, Classifier]:
         """Always the most frequent class of the training split."""
-        return "majority class", _Always(self.majority, classes=len(self.classes))
+        return "majority class", _Always(self.majority, classes=len(self.test.classes))
 
-    def pictures(self, predictor: Classifier) -> Mapping[str, Picture]:
-        """The pictures it got wrong, the first hundred (padded with right ones)."""
-        wrong = self.evaluate(predictor).rows["scores"].argmax(axis=1) != self.labels
-        order = np.argsort(~wrong, kind="stable")[:100]
-        return {"hardest": grid(self.images[torch.from_numpy(order)])}
+    def pictures(self, model: Evaluated, _floor: Evaluated) -> Mapping[str, Picture]:
+        """The hundred pictures whose class has the lowest score."""
+        rows = model.units.rows
+        return {"hardest": hardest(self.test.images, rows["label"], rows["scores"], self.test.classes)}
 
 
 class _Always:
@@ -49,8 +49,8 @@ class _Always:
     def __init__(self, label: int, *, classes: int) -> None:
         self.scores = torch.nn.functional.one_hot(torch.tensor(label), classes).float()
 
-    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+    def probabilities(self, images: Tensor) -> Tensor:
         return self.scores.expand(len(images), -1)
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
+    def features(self, images: Tensor) -> Tensor:
         return self.probabilities(images)

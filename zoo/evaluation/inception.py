@@ -39,7 +39,7 @@ def open_inception(folder: Path, *, sha256: str = SHA256) -> "FIDInception":
         raise ValueError(f"{path}: expected a file of SHA-256 {sha256}, got {found}. It is damaged; fetch it again.")
     network = FIDInception(sha256)
     network.load_state_dict(torch.load(BytesIO(data), map_location="cpu", weights_only=True))
-    return network.eval().requires_grad_(False)
+    return network
 
 
 class FIDInception(Inception3):  # type: ignore[misc]
@@ -57,16 +57,14 @@ class FIDInception(Inception3):  # type: ignore[misc]
             if isinstance(block, InceptionA | InceptionC | InceptionE) and block is not self.Mixed_7c:
                 block.branch_pool.register_forward_pre_hook(_uncount_padding)
 
-    @torch.inference_mode()
     def features(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n 2048"]:
         """The last average pooling of grey or RGB pictures, 0 to 255, of any size."""
-        x = resized_as_tensorflow_1(images.to(self.fc.weight).expand(-1, 3, -1, -1), side=SIDE)
+        x = resized_as_tensorflow_1(images.to(self.fc.weight.dtype).expand(-1, 3, -1, -1), side=SIDE)
         x = (x - 128.0) / 128.0
         for layer in list(self.children())[:-2]:  # all but dropout and class scores
             x = layer(x)
         return x.flatten(1)
 
-    @torch.inference_mode()
     def probabilities_of(self, features: Float[Tensor, "n 2048"]) -> Float[Tensor, "n 1008"]:
         """Of classes, without the bias: so the graph that published inception scores come from computes them."""
         return functional.linear(features, self.fc.weight).softmax(dim=1)

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from zoo.contracts import Benchmark, Inputs, Recipe
+from zoo.contracts import Benchmark, Inputs, Recipe, Scores
+from zoo.entry import Entry
 from zoo.evaluation.inception_sampling import InceptionSamplingBenchmark
 from zoo.evaluation.sampling import SamplingBenchmark
 
@@ -12,12 +13,12 @@ INCEPTION = "inception"
 class SamplerRecipe(Recipe):
     """What recipes of samplers share. Papers report 50,000 draws in the space of Inception."""
 
-    space: str = Field("digit-classifier", description="classifier family whose features compare draws, or inception")
-    draws: int = Field(2000, ge=20, description="pictures that are drawn and scored")
+    space: Scores[str] = Field("digit-classifier", description="classifier whose features compare draws, or inception")
+    draws: Scores[int] = Field(2000, ge=20, description="pictures that are drawn and scored")
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        return () if self.space == INCEPTION else (f"{self.space}.{self.scored}",)
+    def scoring_needs(self) -> tuple[str, ...]:
+        return () if self.space == INCEPTION else (Entry.of(self.space, self.scored),)
 
 
 def sample_quality(recipe: SamplerRecipe, inputs: Inputs) -> Benchmark:

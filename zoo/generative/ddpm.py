@@ -15,8 +15,9 @@ picture, because drawing costs a network pass per step; they draw with the poste
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -24,7 +25,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Scalars, Target, Untrained
+from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Scores, Target
+from zoo.entry import Entry
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
 from zoo.training import EMA, Updater
@@ -50,10 +52,12 @@ class DdpmRecipe(SamplerRecipe):
     warmup: int = Field(5000, ge=1, description="updates until the rate is whole (authors' code)")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient (authors' code)")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the average that is published (appendix B)")
-    draw_steps: int = Field(
+    draw_steps: Scores[int] = Field(
         1000, ge=1, description="steps when drawing: T here, fewer in DDIM (Song et al., section 5)"
     )
-    variance: Variance = Field("beta", description="of a reverse step (section 3.2; beta: authors' code on CIFAR-10)")
+    variance: Scores[Variance] = Field(
+        "beta", description="of a reverse step (section 3.2; beta: authors' code on CIFAR-10)"
+    )
 
     @classmethod
     def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,20 +68,28 @@ class DdpmRecipe(SamplerRecipe):
         return kept
 
 
-class DdimRecipe(DdpmRecipe):
-    """Song et al. 2021, section 5: nothing is trained, the rest describes the DDPM whose weights are taken."""
+class DdimRecipe(SamplerRecipe):
+    """Song et al. 2021, section 5: nothing is trained."""
 
     steps: int = Field(0, ge=0, le=0, description="nothing is trained")
-    eta: float = Field(0.0, ge=0, le=1, description="noise of a reverse step: 1 the posterior's, 0 none (eq. 16)")
-
-    @classmethod
-    def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
-        """Numbers from before the variance of the DDPM could be chosen."""
-        return {"variance": "posterior", **numbers}
+    batch_size: int = Field(1, ge=1, description="nothing is trained")
+    draw_steps: Scores[int] = Field(100, ge=1, description="steps when drawing, of those trained (section 5)")
+    eta: Scores[float] = Field(0.0, ge=0, le=1, description="noise of a reverse step: 1 the posterior's (eq. 16)")
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (*super().needs, f"ddpm.{self.scored}")
+        return (Entry.of("ddpm", self.scored),)
+
+    @classmethod
+    def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """Once all numbers of the DDPM were repeated here."""
+        return {name: value for name, value in numbers.items() if name in cls.model_fields}
+
+    @classmethod
+    def older_upstream(cls, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        recipe = {name: value for name, value in numbers.items() if name in DdpmRecipe.model_fields}
+        entry = Entry.of("ddpm", numbers["scored_on"] or numbers["dataset"])
+        return {entry: {"family": "ddpm", "recipe_name": "", "recipe": recipe, "facts": dict(facts)}}
 
 
 class ResidualBlock(nn.Module):
@@ -274,11 +286,15 @@ class Denoiser(nn.Module):
         reverse: ReverseStep,
     ) -> None:
         super().__init__()
-        if draw_steps > len(betas):
-            raise ValueError(f"expected at most {len(betas)} draw_steps, as many as it is trained on, got {draw_steps}")
         self.network, self.shape = network, shape
-        self.draw_steps, self.reverse = draw_steps, reverse
         self.register_buffer("kept", (1.0 - betas).cumprod(0).float(), persistent=False)
+        self.draw_by(steps=draw_steps, reverse=reverse)
+
+    def draw_by(self, *, steps: int, reverse: ReverseStep) -> None:
+        """Draw in so many of the trained steps, each taken back in this way, from now on."""
+        if steps > len(self.kept):
+            raise ValueError(f"expected at most {len(self.kept)} draw_steps, as many as it is trained on, got {steps}")
+        self.draw_steps, self.reverse = steps, reverse
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         return self.network(x, t)
@@ -366,18 +382,16 @@ class DdpmLearner(Learner):
         return self.average.average
 
 
-class DdimLearner(Untrained):
+class DdimLearner(Learner):
     """The weights are a trained DDPM's."""
 
-    def __init__(self, recipe: DdimRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: DdimRecipe, _facts: Facts, upstream: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        reverse = partial(implicit_step, eta=recipe.eta)
-        self.denoiser = denoiser(recipe, facts, reverse=reverse).requires_grad_(False)
+        (trained,) = upstream.values()
+        self.denoiser = deepcopy(cast(Denoiser, trained)).requires_grad_(False)  # it will draw otherwise
+        self.denoiser.draw_by(steps=recipe.draw_steps, reverse=partial(implicit_step, eta=recipe.eta))
 
-    def begin(self, inputs: Inputs) -> None:
-        inputs.upstream["ddpm"].lend(self.denoiser.load_state_dict)
-
-    def predictor(self) -> nn.Module:
+    def predictor(self) -> Denoiser:
         return self.denoiser
 
 
@@ -440,12 +454,13 @@ DDPM = Family(
         Target(metric="FID", value=3.25, dataset="cifar10", source="reproduced by others"),
     ),
 )
+SHARED = {"dataset", "space", "draws"}
 DDIM = Family(
     name="ddim",
     paper="Song et al., Denoising diffusion implicit models, ICLR 2021",
     # Only how it draws is ours to choose; what it draws from is the DDPM's recipe of the same name.
     recipes={
-        name: DdimRecipe.model_validate(DDPM.recipes[name].model_dump() | {"steps": 0, "draw_steps": steps})
+        name: DdimRecipe(**DDPM.recipes[name].model_dump(include=SHARED), draw_steps=steps)
         for name, steps in {"smoke": 10, "mini": 10, "paper": 100}.items()
     },
     learner=DdimLearner,

@@ -6,14 +6,15 @@ from zoo.scoring.metrics import Scoring
 
 SCORINGS = {
     "accuracy@1": "zoo.scoring.classification:Accuracy",
-    "coco@1": "zoo.evaluation.detection:CocoAP",
-    "epe@1": "zoo.evaluation.flow:EndPointError",
-    "actions@1": "zoo.evaluation.action:ActionAccuracy",
+    "coco@1": "zoo.scoring.detection:first_version",
+    "coco@2": "zoo.scoring.detection:CocoAP",
+    "epe@1": "zoo.scoring.flow:EndPointError",
+    "actions@1": "zoo.scoring.action:ActionAccuracy",
     "bpd@1": "zoo.scoring.likelihood:BitsPerDimension",
     "fid@1": "zoo.scoring.samples:SampleQuality",
     "inception@1": "zoo.scoring.samples:InceptionQuality",
-    "miou@1": "zoo.evaluation.segmentation:MIoU",
-    "ope@1": "zoo.evaluation.tracking:Success",
+    "miou@1": "zoo.scoring.segmentation:MIoU",
+    "ope@1": "zoo.scoring.tracking:Success",
 }
 
 

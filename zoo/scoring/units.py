@@ -14,6 +14,9 @@ from safetensors.numpy import load, save
 
 Array = npt.NDArray[Any]
 
+NAMING = ("id", "image", "sequence", "label")
+"""Columns that say which thing a unit is, or what is true of it: where units are paired, these are equal."""
+
 
 @dataclass(frozen=True)
 class Units:
@@ -29,6 +32,24 @@ class Units:
     def __len__(self) -> int:
         return len(next(iter(self.rows.values())))
 
+    def check_paired(self, other: "Units") -> None:
+        """Check that unit i is the same thing in both.
+
+        Raises:
+            ValueError: they are not of one number, or a column of `NAMING` differs.
+        """
+        if len(self) != len(other):
+            raise ValueError(f"expected the same units on both sides, got {len(self)} and {len(other)}.")
+        for name in NAMING:
+            mine, theirs = self.rows.get(name), other.rows.get(name)
+            if mine is theirs is None:
+                continue
+            if mine is None or theirs is None or not np.array_equal(mine, theirs):
+                raise ValueError(
+                    f"expected the same units in the same order on both sides, but column {name!r} differs. "
+                    "Score the champion again under the challenger's protocol and data."
+                )
+
     def write(self, path: Path) -> None:
         """Rows as a Parquet file at `path`, constants (if any) as safetensors beside it."""
         lengths = {name: len(column) for name, column in self.rows.items()}
@@ -38,8 +59,7 @@ class Units:
         table = pa.table({name: _to_arrow(column) for name, column in self.rows.items()})
         pq.write_table(table.replace_schema_metadata({"shapes": json.dumps(shapes)}), path)
         if self.constants:
-            contiguous = {name: np.ascontiguousarray(value) for name, value in self.constants.items()}
-            path.with_suffix(".safetensors").write_bytes(save(contiguous))
+            path.with_suffix(".safetensors").write_bytes(save(_contiguous(self.constants)))
 
     @staticmethod
     def read(path: Path) -> "Units":
@@ -49,6 +69,33 @@ class Units:
         rows = {name: _from_arrow(table.column(name), shapes.get(name)) for name in table.column_names}
         constants = path.with_suffix(".safetensors")
         return Units(rows, load(constants.read_bytes()) if constants.exists() else {})
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation leaves: what counts, and what a person is shown of it.
+
+    `shown`: the few predictions, tracks or draws that pictures are made from, name -> array of numbers; no metric
+    reads them.
+    """
+
+    units: Units
+    shown: Mapping[str, Array] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """`units.parquet` (and its constants) and `shown.safetensors` into a folder that is there."""
+        self.units.write(folder / "units.parquet")
+        (folder / "shown.safetensors").write_bytes(save(_contiguous(self.shown)))
+
+    @staticmethod
+    def read(folder: Path) -> "Evaluated":
+        """The inverse of `write`."""
+        return Evaluated(Units.read(folder / "units.parquet"), load((folder / "shown.safetensors").read_bytes()))
+
+
+def _contiguous(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """As safetensors needs them: it would write a transposed array as it lies in memory."""
+    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
 
 
 def _to_arrow(column: Array) -> pa.Array:

@@ -292,7 +292,7 @@ def _benchmark(recipe: MaskRCNNRecipe, inputs: Inputs) -> DetectionBenchmark:
 
 def _published_scores(source: str, **values: float) -> tuple[Target, ...]:
     """ResNet-50-FPN, trained on COCO 2017 (trainval35k), scored on val2017 (minival)."""
-    protocol = "coco-val/coco@1"
+    protocol = "coco-val/coco@2"
     return tuple(
         Target(metric=metric, value=value, dataset="coco", source=source, protocol=protocol)
         for metric, value in values.items()

@@ -10,10 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,21 +79,23 @@ def train(
         ValueError: the data set is missing or damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    batches = family.batches(recipe, inputs)
+    batches: Any = family.batches(recipe, inputs)
     torch.default_generator.manual_seed(_mix(recipe.seed, -1))
-    learner = family.learner(recipe, batches.facts)
+    upstream = {entry: deepcopy(needed.predictor) for entry, needed in inputs.upstream.items()}
+    learner = family.build(recipe, batches.facts, upstream)
     placement = _placement(folder / "placement.json", learner, batches, recipe, device)
     placement.place(learner)
     checkpoints = Checkpoints(folder / "checkpoints")
     curves = Curves(folder / "curves.jsonl")
     done, before = _resume(checkpoints, learner, placement)
+    started = saved_at = time.monotonic()
     if not done:
         learner.begin(inputs)
+        learner.fit(batches)
     curves.rewind(done)
 
     learner.train()
     window = max(1, min(LONGEST_WINDOW, recipe.steps // WINDOWS))
-    started = saved_at = time.monotonic()
     pause = checkpoint_seconds
     reported: list[tuple[int, dict[str, Tensor]]] = []
     with _deterministic(placement):
@@ -118,7 +122,7 @@ def _placement(path: Path, learner: Learner, batches: Batches, recipe: Recipe, d
     """The recorded placement of this run, or a new choice, recorded."""
     if path.exists():
         return Placement.model_validate_json(path.read_bytes())
-    placement = choose(learner, batches(0), recipe, device=device) if recipe.steps else Placement(device="cpu")
+    placement = choose(learner, batches, recipe, device=device) if recipe.steps else Placement(device="cpu")
     write_atomically(path, placement.model_dump_json(indent=2).encode())
     return placement
 
@@ -153,23 +157,26 @@ def _ahead(batches: Batches, placement: Placement, steps: range) -> Iterator[tup
 
 
 def _means(reported: list[tuple[int, dict[str, Tensor]]], checkpoints: Checkpoints) -> dict[str, float]:
-    """Mean of each scalar over a window, read from the device in one go.
+    """Mean of each scalar over those steps of a window that report it, read from the device in one go.
 
     Raises:
         Diverged: one of them is not finite; the message names the step and the last good checkpoint.
     """
-    names = list(reported[0][1])
-    values = torch.stack([torch.stack([scalars[name].float() for name in names]) for _, scalars in reported]).cpu()
+    named = [(step, name, scalar) for step, scalars in reported for name, scalar in scalars.items()]
+    values = torch.stack([scalar.float() for _, _, scalar in named]).cpu().double()
     broken = (~values.isfinite()).nonzero()
     if len(broken):
-        row, column = broken[0].tolist()
+        step, name, _ = named[int(broken[0])]
         listed = checkpoints.listed()
         kept = f"the checkpoint of step {listed[-1].step} is kept" if listed else "no checkpoint was made yet"
         raise Diverged(
-            f"{names[column]} is {values[row, column].item()} at step {reported[row][0]}: expected a finite value. "
+            f"{name} is {values[broken[0]].item()} at step {step}: expected a finite value. "
             f"Training stopped; {kept}. Try a lower learning rate, gradient clipping or precision='fp32'."
         )
-    return {name: mean.item() for name, mean in zip(names, values.double().mean(0), strict=True)}
+    by_name: dict[str, list[float]] = {}
+    for (_, name, _), value in zip(named, values.tolist(), strict=True):
+        by_name.setdefault(name, []).append(value)
+    return {name: fmean(each) for name, each in by_name.items()}
 
 
 def _mix(seed: int, step: int) -> int:

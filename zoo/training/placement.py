@@ -6,6 +6,7 @@ resumed run keeps the choice of its first start, because another one would give 
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from typing import Literal
@@ -14,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from zoo.contracts import Batch, Learner, Recipe
+from zoo.contracts import Batch, Batches, Learner, Recipe
 
 TIMED_STEPS = 3
 
@@ -61,8 +62,8 @@ class Placement(BaseModel):
             torch.cuda.manual_seed(number)
 
 
-def choose(learner: Learner, batch: Batch, recipe: Recipe, *, device: str | None = None) -> Placement:
-    """The fastest way to run this learner on this machine that the recipe allows."""
+def choose(learner: Learner, batches: Batches, recipe: Recipe, *, device: str | None = None) -> Placement:
+    """The fastest way to run this learner on this machine that the recipe allows, by whole rounds of typical steps."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     threads = torch.get_num_threads()
     plain = Placement(device=device, threads=threads)
@@ -73,7 +74,9 @@ def choose(learner: Learner, batch: Batch, recipe: Recipe, *, device: str | None
         "bf16": plain.model_copy(update={"precision": "bf16"}),
         "bf16 channels_last": plain.model_copy(update={"precision": "bf16", "channels_last": True}),
     }
-    measured = {name: _steps_per_second(learner, batch, way) for name, way in ways.items()}
+    steps = range(learner.typical_step, learner.typical_step + max(TIMED_STEPS, learner.round))
+    timed = [batches(step) for step in steps]
+    measured = {name: _steps_per_second(learner, timed, way) for name, way in ways.items()}
     best = max(measured, key=lambda name: measured[name])
     return ways[best].model_copy(update={"measured": measured})
 
@@ -84,19 +87,19 @@ def _has_matrix_units(device: str) -> bool:
     return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-def _steps_per_second(learner: Learner, batch: Batch, way: Placement) -> float:
+def _steps_per_second(learner: Learner, batches: Sequence[Batch], way: Placement) -> float:
     copy = way.place(deepcopy(learner))
-    placed = way.move(batch)
+    placed = [way.move(batch) for batch in batches]
 
     def seconds() -> float:
         start = time.perf_counter()
-        for step in range(TIMED_STEPS):
+        for step, batch in enumerate(placed):
             way.seed(step)
             with way.autocast():
-                copy.step(placed)
+                copy.step(batch)
         if way.device.startswith("cuda"):
             torch.cuda.synchronize()
         return time.perf_counter() - start
 
     seconds()  # warms up
-    return TIMED_STEPS / seconds()
+    return len(placed) / seconds()

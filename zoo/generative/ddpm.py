@@ -15,7 +15,6 @@ picture, because drawing costs a network pass per step; they draw with the poste
 
 import math
 from collections.abc import Mapping
-from copy import deepcopy
 from functools import partial
 from typing import Any, Literal, Protocol, cast
 
@@ -74,7 +73,7 @@ class DdimRecipe(SamplerRecipe):
     steps: int = Field(0, ge=0, le=0, description="nothing is trained")
     batch_size: int = Field(1, ge=1, description="nothing is trained")
     draw_steps: Scores[int] = Field(100, ge=1, description="steps when drawing, of those trained (section 5)")
-    eta: Scores[float] = Field(0.0, ge=0, le=1, description="noise of a reverse step: 1 the posterior's (eq. 16)")
+    eta: Scores[float] = Field(0.0, ge=0, le=1, description="noise of a reverse step: 1 DDPM's, 0 none (eq. 16)")
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -87,7 +86,9 @@ class DdimRecipe(SamplerRecipe):
 
     @classmethod
     def older_upstream(cls, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        recipe = {name: value for name, value in numbers.items() if name in DdpmRecipe.model_fields}
+        recipe = {name: value for name, value in numbers.items() if name in DdpmRecipe.model_fields} | {
+            "variance": "posterior"
+        }
         entry = Entry.of("ddpm", numbers["scored_on"] or numbers["dataset"])
         return {entry: {"family": "ddpm", "recipe_name": "", "recipe": recipe, "facts": dict(facts)}}
 
@@ -291,7 +292,7 @@ class Denoiser(nn.Module):
         self.draw_by(steps=draw_steps, reverse=reverse)
 
     def draw_by(self, *, steps: int, reverse: ReverseStep) -> None:
-        """Draw in so many of the trained steps, each taken back in this way, from now on."""
+        """Draw in so many of the trained steps, each by this rule, from now on."""
         if steps > len(self.kept):
             raise ValueError(f"expected at most {len(self.kept)} draw_steps, as many as it is trained on, got {steps}")
         self.draw_steps, self.reverse = steps, reverse
@@ -388,7 +389,7 @@ class DdimLearner(Learner):
     def __init__(self, recipe: DdimRecipe, _facts: Facts, upstream: Mapping[str, nn.Module]) -> None:
         super().__init__()
         (trained,) = upstream.values()
-        self.denoiser = deepcopy(cast(Denoiser, trained)).requires_grad_(False)  # it will draw otherwise
+        self.denoiser = cast(Denoiser, trained).requires_grad_(False)
         self.denoiser.draw_by(steps=recipe.draw_steps, reverse=partial(implicit_step, eta=recipe.eta))
 
     def predictor(self) -> Denoiser:

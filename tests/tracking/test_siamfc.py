@@ -294,6 +294,14 @@ def test_the_small_recipes_learn_all_alike():
         assert torch.equal(value, plain.network.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("name", ["smoke", "mini", "otb"])
+def test_recipes_from_before_there_were_groups_say_how_they_learned(name: str):
+    recipe = FAMILY.recipe(name)
+    before = recipe.model_dump(exclude={"bias_rate", "gain_rate", "other_decay"})
+    assert SiamFCRecipe.model_validate(SiamFCRecipe.upgraded(before)) == recipe
+    assert SiamFCRecipe.upgraded(PAPER.model_dump()) == PAPER.model_dump()
+
+
 @pytest.mark.shared_data
 def test_real_sequences_train_and_track(shared_data: Path):
     (crossing,) = [video for video in open_otb(shared_data / "tracking_otb") if video.name == "Crossing"]

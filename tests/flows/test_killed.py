@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.glance import Version, all_versions
+from registry.glance import Version, read
 from registry.pull import pull
 from tests.flows.conftest import CLASSIFIER, GAN, Place
 from zoo.artifact import sha256_of
@@ -61,7 +61,8 @@ def test_ten_kills_change_nothing(bare: Place, prefect_server: str, tmp_path: Pa
     assert resumable >= 2, "no kill left a checkpoint to resume from"
     bare.night()
 
-    expected, found = all_versions(alone.settings), all_versions(bare.settings)
+    expected, found = read(alone.settings).versions(), read(bare.settings).versions()
+    assert read(bare.settings).unready == ()
     assert [_told(version) for version in found] == [_told(version) for version in expected]
     assert all(version.ready for version in found)
     for version in found:
@@ -80,7 +81,7 @@ def _told(version: Version) -> tuple[object, ...]:
     """All that must not depend on how often a night was killed."""
     record = version.record
     scores = (record.score.metrics, record.floor.metrics)
-    return (version.entry, version.number, version.fingerprint, version.protocol, version.champion, *scores)
+    return (version.entry, version.number, version.scores, version.protocol, version.champion, *scores)
 
 
 def _weights(version: Version, place: Place, folder: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.glance import champion, ready_versions
+from registry.glance import read
 from tests.flows.conftest import CLASSIFIER, GAN, Place
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ def test_second_night_skips_with_proof_and_one_number_retrains_one_entry(place: 
     first = place.night()
     assert [first[entry]["done"] for entry in (CLASSIFIER, GAN)] == ["trained", "trained"]
     assert first[CLASSIFIER]["value"] > 5 * first[CLASSIFIER]["floor"]
-    assert champion(place.settings, CLASSIFIER) is not None
+    assert read(place.settings).champion(CLASSIFIER) is not None
     (pictures,) = (place.settings.runs / GAN).glob("*/model/pictures")
     assert {path.stem for path in pictures.iterdir()} == {"samples", "floor", "real", "training"}
 
@@ -35,12 +35,12 @@ def test_second_night_skips_with_proof_and_one_number_retrains_one_entry(place: 
     place.edit(tmp_path / "source", GAN_FILE, GAN_SMOKE, f"{GAN_SMOKE}seed=1, ")
     third = place.night()
     assert (third[CLASSIFIER]["done"], third[GAN]["done"]) == ("skipped", "trained")
-    assert [version.number for version in ready_versions(place.settings, GAN)] == [1, 2]
+    assert [version.number for version in read(place.settings).versions(GAN)] == [1, 2]
     assert third[GAN]["verdict"] in ("PROMOTE", "HOLD", "REJECT")
 
     again = place.night(only=CLASSIFIER, force=True)
     assert again[CLASSIFIER]["done"] == "reproduced", again
-    assert len(ready_versions(place.settings, CLASSIFIER)) == 1
+    assert len(read(place.settings).versions(CLASSIFIER)) == 1
 
 
 def test_upstream_change_retrains_what_needs_it_and_the_champion_is_scored_anew(place: Place, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_upstream_change_retrains_what_needs_it_and_the_champion_is_scored_anew(
     place.edit(tmp_path / "source", CLASSIFIER_FILE, CLASSIFIER_SMOKE, f"{CLASSIFIER_SMOKE}seed=1, ")
     second = place.night()
     assert (second[CLASSIFIER]["done"], second[GAN]["done"]) == ("trained", "trained")
-    old, new = ready_versions(place.settings, GAN)
+    old, new = read(place.settings).versions(GAN)
     assert old.protocol != new.protocol  # another classifier is another feature space
     assert new.verdict is not None
     assert new.verdict["protocol"] == new.protocol
@@ -62,7 +62,7 @@ def test_diverged_entry_fails_with_its_step_and_blocks_what_needs_it(place: Plac
     assert "at step" in outcomes[CLASSIFIER]["why"]
     assert outcomes[GAN]["done"] == "blocked"
     assert CLASSIFIER in outcomes[GAN]["why"]
-    assert ready_versions(place.settings) == ()
+    assert read(place.settings).versions() == ()
 
 
 @pytest.mark.parametrize(("broken", "said"), [("import nowhere", "No module named 'nowhere'"), ("def (", "line ")])
@@ -83,7 +83,7 @@ def test_metric_that_is_not_a_number_is_never_registered(place: Place, tmp_path:
     failed = place.night(only=CLASSIFIER)[CLASSIFIER]
     assert failed["done"] == "failed"
     assert "expected a finite value" in failed["why"]
-    assert ready_versions(place.settings) == ()
+    assert read(place.settings).versions() == ()
 
 
 def test_flipped_byte_in_the_data_stops_the_night_by_name(place: Place) -> None:

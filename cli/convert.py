@@ -66,9 +66,10 @@ def pictures(
     name: Name,
     size: Annotated[int, typer.Option(min=8, help="Side in pixels.")],
     crop: Annotated[
-        Literal["center", "celeba"],
+        Literal["center", "celeba", "none"],
         typer.Option(
-            help="center: the largest square; celeba: 128 pixels around the face of CelebA's aligned pictures."
+            help="center: the largest square; celeba: 128 pixels around the face of CelebA's aligned pictures; none: "
+            "all of a picture, its proportions lost."
         ),
     ] = "center",
     skip_bad: Annotated[

@@ -116,6 +116,55 @@ def replay(
     talk("the same again")
 
 
+def figures(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="README.md, or a family's file.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the figures into the files.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 if a file states others; write nothing.")] = False,
+    lineup: Annotated[str, typer.Option(help="Whose entries.")] = "mini",
+    as_json: JSON = False,
+) -> None:
+    """Make the figures that README and docstrings state from the registered versions: mean and spread over seeds.
+
+    In Markdown they stand between [bold]<!-- figures -->[/bold] and [bold]<!-- /figures -->[/bold], in a docstring
+    behind [bold]zoo train FAMILY --recipe NAME[/bold].
+
+    Examples: [bold]zoo figures[/bold] · [bold]zoo figures README.md zoo/*/*.py --write[/bold]
+    """
+    from flows.lineups import lineup as slots
+    from flows.published import wanted
+    from registry.figures import figures as make
+    from registry.figures import table, written
+    from registry.glance import read
+    from zoo.durable import write_atomically
+
+    where = settings()
+    asked = wanted(slots(lineup), where)
+    made = make(asked, read(where))
+    if not made:
+        raise ValueError(f"no entry of {lineup} is registered as its recipe is now: zoo night --lineup {lineup}")
+    if as_json:
+        typer.echo(json.dumps([asdict(figure) for figure in made], indent=2))
+    elif not files:
+        typer.echo(table(asked, made), nl=False)
+    stale = []
+    for file in files or ():
+        before = file.read_text(encoding="utf-8")
+        try:
+            now = written(before, asked, made)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from error
+        if now != before:
+            stale.append(str(file))
+            if write:
+                write_atomically(file, now.encode())
+    if check and stale:
+        raise ValueError(f"other figures than the registered ones: {', '.join(stale)}. `zoo figures FILE --write`.")
+    for name in stale:
+        talk(f"{name}: {'written' if write else 'other figures than the registered ones'}")
+
+
 def pull(
     reference: Annotated[str, typer.Argument(metavar="REF", help="ENTRY@champion, ENTRY@latest or ENTRY/NUMBER.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty or does not exist yet.")],

@@ -148,7 +148,6 @@ class _Night:
 
     def _made(self, decision: Decision) -> Outcome:
         from registry.promotion import challenge, needs_rescoring
-
         from registry.store import register
 
         if decision.action == "reproduce":
@@ -172,7 +171,8 @@ class _Night:
         version = decision.version
         if version is None:
             raise ValueError(f"{decision.entry}: expected a version to compare with, there is none.")
-        folder = run_folder(self.settings, decision.entry, f"{decision.trains[:16]}-again")
+        made = run_folder(self.settings, decision.entry, decision.trains)
+        folder = made.with_name(f"{made.name}-again")
         shutil.rmtree(folder, ignore_errors=True)
         self._job(decision).write(folder)
         self.workers.run(decision.entry, folder)

@@ -22,7 +22,6 @@ from typing import TextIO
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from zoo.scoring.bootstrap import error_and_interval
 
 from flows.job import Event, Failure, Job
 from flows.lifeline import die_with_parent
@@ -47,6 +46,7 @@ from zoo.contracts import Benchmark, Facts, Family, Inputs, Picture, Recipe, Ups
 from zoo.drawing.plots import training_curves
 from zoo.durable import sync_folder
 from zoo.evaluation.evaluate import evaluate, kept_floor
+from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.units import Units
 from zoo.training import Progress, Trained, train
 from zoo.training.placement import Placement

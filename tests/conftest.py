@@ -1,6 +1,8 @@
 """What every test shares: one thread, where the small real data sets are, and the made ones."""
 
 import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +27,19 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the data sets that the zoo makes."""
-    from zoo.data.made import MADE, make
+def datasets(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder with the data sets that the zoo makes, which all tests and runs in this checkout share: read it only."""
+    from flows.datasets.manifest import recorded
+    from registry.settings import Settings
+    from tests.made_once import made_once, unchanged
 
-    folder = tmp_path_factory.mktemp("made") / "datasets"
-    folder.mkdir()
-    for name in MADE:
-        make(name, folder / name)
-    return folder
+    root = request.config.rootpath
+    folder = made_once(request.config.cache.mkdir("made"), recorded(Settings(root, root / ".zoo", "")))
+    with unchanged(folder):
+        yield folder
+
+
+@pytest.fixture
+def made_copy(datasets: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Gives a made data set as a folder that the test may change."""
+    return lambda name: Path(shutil.copytree(datasets / name, tmp_path / name, copy_function=shutil.copyfile))

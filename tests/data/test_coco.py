@@ -140,6 +140,7 @@ def test_a_damaged_annotation(tiny: Path, change: dict[str, Any], complaint: str
             "expected each annotation once, got annotation 1 2 tim",
         ),
         (lambda listing: listing["images"][1].update(id=7), "expected each image once, got image 7 2 times"),
+        (lambda listing: listing["images"][0].update(height=10**9), "image 7: expected at most .* got 10x1000000000"),
         (lambda listing: listing["annotations"][1].update(image_id=8), "annotation 2: expected a listed image, got 8"),
     ],
 )

@@ -54,6 +54,14 @@ def test_celebas_crop_is_the_one_of_karras() -> None:
         square(noise(200, 178), size=64, crop="celeba")
 
 
+def test_all_of_a_picture_loses_its_proportions() -> None:
+    picture = noise(16, 32)
+    means = picture.reshape(8, 2, 8, 4, 3).mean(axis=(1, 3))
+    assert np.abs(square(picture, size=8, crop="none") - means).max() <= 0.5
+    with pytest.raises(ValueError, match="expected at least 17 pixels a side after the crop, got 16"):
+        square(picture, size=17, crop="none")
+
+
 def test_nothing_is_enlarged() -> None:
     with pytest.raises(ValueError, match="expected at least 10 pixels a side after the crop, got 9"):
         square(noise(9, 20), size=10, crop="center")
@@ -130,7 +138,7 @@ def test_what_cannot_be_converted_at_all(tmp_path: Path) -> None:
         ValueError, match=r"a\.png: expected one picture of this name, but a\.jpg would become the same"
     ):
         convert_pictures(tmp_path / "source", tmp_path / "out", size=8)
-    with pytest.raises(ValueError, match="expected the crop center or celeba, got 'face'"):
+    with pytest.raises(ValueError, match="expected the crop center, celeba, none, got 'face'"):
         convert_pictures(tmp_path / "source", tmp_path / "out", size=8, crop="face")
     with pytest.raises(ValueError, match="nowhere: expected pictures"):
         convert_pictures(tmp_path / "nowhere", tmp_path / "out", size=8)

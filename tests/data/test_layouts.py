@@ -16,12 +16,12 @@ from zoo.data.layouts import examine
 from zoo.data.left_out import left_out
 
 
-def test_made_data_sets_are_accepted(made_data: Path) -> None:
-    assert examine(made_data / "digits") == "pictures with one label each: 1500 train, 297 test"
-    assert examine(made_data / "collage-seg") == "pictures labelled by pixel: 400 train, 100 val"
-    assert examine(made_data / "collage-coco") == "pictures with outlined things: 240 train, 60 val"
-    assert examine(made_data / "collage-track") == "sequences of one tracked object: 24 train, 16 test"
-    assert examine(made_data / "collage-flow") == "pairs with flow: 240 train, 40 val"
+def test_made_data_sets_are_accepted(datasets: Path) -> None:
+    assert examine(datasets / "digits") == "pictures with one label each: 1500 train, 297 test"
+    assert examine(datasets / "collage-seg") == "pictures labelled by pixel: 400 train, 100 val"
+    assert examine(datasets / "collage-coco") == "pictures with outlined things: 240 train, 60 val"
+    assert examine(datasets / "collage-track") == "sequences of one tracked object: 24 train, 16 test"
+    assert examine(datasets / "collage-flow") == "pairs with flow: 240 train, 40 val"
 
 
 @pytest.mark.shared_data
@@ -70,8 +70,8 @@ def test_a_copy_among_a_hundred_is_counted(tmp_path: Path) -> None:
     assert examine(folder) == examine(folder, skip_bad=True) == told
 
 
-def test_digits_copied_into_the_test_cannot_be_left_out(made_data: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(made_data / "digits", tmp_path / "digits"))
+def test_digits_copied_into_the_test_cannot_be_left_out(made_copy: Callable[[str], Path]) -> None:
+    folder = made_copy("digits")
     train, test = (folder / f"{prefix}-images-idx3-ubyte" for prefix in ("train", "t10k"))
     start, size = 16, 64  # of the header and of a picture
     content = bytearray(test.read_bytes())
@@ -107,9 +107,9 @@ def videos(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(("name", "files"), COPIES.items())
 def test_a_copy_is_known_in_every_layout(
-    name: str, files: Callable[[Path], list[Path]], made_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, files: Callable[[Path], list[Path]], made_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(shutil.copytree(made_data / name, tmp_path / name))
+    folder = made_copy(name)
     monkeypatch.setattr(layouts, "FEW", 0.0)
     original, copy = files(folder)
     shutil.copyfile(original, copy)
@@ -117,8 +117,8 @@ def test_a_copy_is_known_in_every_layout(
         examine(folder)
 
 
-def test_the_last_frame_is_read_too(made_data: Path, tmp_path: Path) -> None:
-    whole = made_data / "collage-track" / "test" / "01-cat"
+def test_the_last_frame_is_read_too(datasets: Path, tmp_path: Path) -> None:
+    whole = datasets / "collage-track" / "test" / "01-cat"
     for path in sorted(whole.rglob("*.*")):
         copy = tmp_path / "cat" / path.relative_to(whole)
         copy.parent.mkdir(parents=True, exist_ok=True)

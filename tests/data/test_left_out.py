@@ -1,7 +1,6 @@
 """Damaged items left out on request: counted, named, part of the data set's identity, and never trained on."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,9 +65,9 @@ DAMAGES = {
 
 @pytest.mark.parametrize(("name", "damage"), DAMAGES.items())
 def test_damaged_items_are_left_out_by_name(
-    name: str, damage: Callable[[Path], dict[str, str]], made_data: Path, tmp_path: Path
+    name: str, damage: Callable[[Path], dict[str, str]], made_copy: Callable[[str], Path]
 ) -> None:
-    copy = Path(shutil.copytree(made_data / name, tmp_path / name))
+    copy = made_copy(name)
     expected = damage(copy)
     with pytest.raises(ValueError, match=r"expected|absent|not all there|file missing"):
         examine(copy)
@@ -92,16 +91,16 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
     assert left_out(tmp_path).keys() == {"train/ant/1.png", "val/ant/notes.txt"}
 
 
-def test_something_has_to_remain(made_data: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(made_data / "collage-flow", tmp_path / "copy"))
+def test_something_has_to_remain(made_copy: Callable[[str], Path]) -> None:
+    copy = made_copy("collage-flow")
     for flow in copy.glob("*-gt.flo"):
         cut(flow)
     with pytest.raises(ValueError, match=r"left-out\.tsv: all 240 items of a split .* Nothing would remain"):
         examine(copy, skip_bad=True)
 
 
-def test_a_cut_data_set_is_another_one(made_data: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(made_data / "collage-flow", tmp_path / "copy"))
+def test_a_cut_data_set_is_another_one(made_copy: Callable[[str], Path], tmp_path: Path) -> None:
+    copy = made_copy("collage-flow")
     whole = zoo(tmp_path, "add", "whole", str(copy))
     cut(copy / "0000004-gt.flo")
     refused = zoo(tmp_path, "add", "mine", str(copy))

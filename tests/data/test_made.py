@@ -58,9 +58,9 @@ def test_boxes_are_those_of_the_opaque_pixels(name: str) -> None:
         assert (columns.max() - left + 1, rows.max() - top + 1) == (width, height)
 
 
-def test_digits_are_scikit_learns(made_data: Path) -> None:
-    images = np.concatenate([open_mnist(made_data / "digits", split)[0] for split in ("train", "test")])
-    labels = np.concatenate([open_mnist(made_data / "digits", split)[1] for split in ("train", "test")])
+def test_digits_are_scikit_learns(datasets: Path) -> None:
+    images = np.concatenate([open_mnist(datasets / "digits", split)[0] for split in ("train", "test")])
+    labels = np.concatenate([open_mnist(datasets / "digits", split)[1] for split in ("train", "test")])
     found = load_digits()
     assert images.shape == (1797, 8, 8)
     assert (images.min(), images.max()) == (0, 255)
@@ -68,9 +68,9 @@ def test_digits_are_scikit_learns(made_data: Path) -> None:
     np.testing.assert_array_equal(labels, found.target)
 
 
-def test_collage_seg_is_hard_for_the_majority_class(made_data: Path) -> None:
+def test_collage_seg_is_hard_for_the_majority_class(datasets: Path) -> None:
     for split, count in (("train", 400), ("val", 100)):
-        pictures = open_segmentation(made_data / "collage-seg", split)
+        pictures = open_segmentation(datasets / "collage-seg", split)
         pixels = sum(np.bincount(label.ravel(), minlength=9) for _, label in pictures)
         assert (len(pictures), len(pixels)) == (count, len(pictures.classes))
         assert (pixels > 0.005 * pixels.sum()).all()  # every class is there, void nowhere
@@ -78,8 +78,8 @@ def test_collage_seg_is_hard_for_the_majority_class(made_data: Path) -> None:
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 240), ("val", 60)])
-def test_collage_coco_outlines_what_is_seen(made_data: Path, split: str, count: int) -> None:
-    pictures = open_coco(made_data / "collage-coco", split)
+def test_collage_coco_outlines_what_is_seen(datasets: Path, split: str, count: int) -> None:
+    pictures = open_coco(datasets / "collage-coco", split)
     outlines = [thing.segmentation for things in pictures.things.values() for thing in things]
     assert {isinstance(outline, list) for outline in outlines} == {True, False}  # polygons, and run lengths
     things = [pictures.instances(i) for i in range(len(pictures))]
@@ -96,8 +96,8 @@ def test_collage_coco_outlines_what_is_seen(made_data: Path, split: str, count: 
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 24), ("test", 16)])
-def test_collage_track_is_hard_for_a_box_that_never_moves(made_data: Path, split: str, count: int) -> None:
-    sequences = open_otb(made_data / "collage-track", split)
+def test_collage_track_is_hard_for_a_box_that_never_moves(datasets: Path, split: str, count: int) -> None:
+    sequences = open_otb(datasets / "collage-track", split)
     assert [len(s) for s in sequences] == [len(s.boxes) for s in sequences] == [40] * count
     assert np.mean([still(s) for s in sequences]) < 0.2
     for sequence in sequences:
@@ -125,8 +125,8 @@ def still(sequence: Sequence) -> float:
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 240), ("val", 40)])
-def test_collage_flow_is_exact_and_hard_for_zero_flow(made_data: Path, split: str, count: int) -> None:
-    pairs = list(open_flow(made_data / "collage-flow", split))
+def test_collage_flow_is_exact_and_hard_for_zero_flow(datasets: Path, split: str, count: int) -> None:
+    pairs = list(open_flow(datasets / "collage-flow", split))
     assert len(pairs) == count
     assert np.mean([np.hypot(*pair.flow.T).mean() for pair in pairs]) > 5
     followed, still = zip(*(_differences(pair) for pair in pairs), strict=True)
@@ -191,7 +191,7 @@ def test_nothing_leaks_from_training_into_the_test() -> None:
 
 
 @pytest.mark.slow
-def test_a_second_making_gives_the_same_bytes(made_data: Path, tmp_path: Path) -> None:
+def test_a_second_making_gives_the_same_bytes(datasets: Path, tmp_path: Path) -> None:
     """In another process, folder and locale, under another hash seed."""
     code = (
         "import sys; from pathlib import Path; from zoo.data.made import MADE, make; "
@@ -199,7 +199,7 @@ def test_a_second_making_gives_the_same_bytes(made_data: Path, tmp_path: Path) -
     )
     again = {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo", "OMP_NUM_THREADS": "3"}
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "again")], check=True, cwd=tmp_path, env=again)
-    assert hashes(tmp_path / "again") == hashes(made_data)
+    assert hashes(tmp_path / "again") == hashes(datasets)
 
 
 def hashes(folder: Path) -> dict[str, str]:

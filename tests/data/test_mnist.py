@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,30 @@ def test_truncated_file(tmp_path: Path) -> None:
     write(tmp_path, images=IMAGES.tobytes()[:-1])
     with pytest.raises(ValueError, match="promises 2x3x4 = 24 bytes, got 23"):
         open_mnist(tmp_path, "train")
+
+
+def test_a_header_that_promises_what_no_file_could_hold(tmp_path: Path) -> None:
+    """Nothing is reserved for it: 2^96 bytes would not be there."""
+    write(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + b"\xff" * 12 + b"x")
+    with pytest.raises(ValueError, match=r"promises 4294967295x.* bytes, got a file of at most 17544"):
+        open_mnist(tmp_path, "train")
+
+
+def test_no_more_is_unpacked_than_the_header_promises(tmp_path: Path) -> None:
+    write(tmp_path)
+    plain = tmp_path / "train-images-idx3-ubyte"
+    bomb = plain.with_name(f"{plain.name}.gz")
+    with gzip.open(bomb, "wb") as file:
+        file.write(plain.read_bytes())
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    plain.unlink()
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"promises 2x3x4 = 24 bytes, got more"):
+        open_mnist(tmp_path, "train")
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
 
 
 def test_wrong_magic(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.data.layouts import examine
 from zoo.data.segmentation import CAMVID, VOC, VOID, open_segmentation
 
 SPLITS = "ImageSets/Segmentation"
@@ -105,7 +106,7 @@ def test_list_of_absent_files(voc: Path) -> None:
 
 def test_picture_listed_twice(voc: Path) -> None:
     (voc / SPLITS / "train.txt").write_text("a\na\n")
-    with pytest.raises(ValueError, match="'a' twice"):
+    with pytest.raises(ValueError, match="'a' 2 times"):
         open_segmentation(voc, "train")
 
 
@@ -127,6 +128,39 @@ def test_label_of_another_size(voc: Path) -> None:
     write_label(voc, "a", np.zeros((4, 5), np.uint8))
     with pytest.raises(ValueError, match=r"a\.png: expected the size of its picture a\.jpg, 6x4, got 5x4"):
         open_segmentation(voc, "train")[0]
+
+
+def test_a_label_of_void_alone(voc: Path) -> None:
+    write_label(voc, "a", np.full((4, 6), VOID, np.uint8))
+    with pytest.raises(ValueError, match=r"a\.png: expected some pixel of a class, got 255 \(void\) alone"):
+        open_segmentation(voc, "train")[0]
+    assert "1 left out" in str(examine(distinct(voc), skip_bad=True))
+    assert open_segmentation(voc, "train").ids == ("b",)
+
+
+def distinct(voc: Path) -> Path:
+    """The same data set with another picture under each name."""
+    for shade, path in enumerate(sorted((voc / "JPEGImages").iterdir())):
+        Image.new("RGB", (6, 4), (60 * shade, 0, 0)).save(path)
+    return voc
+
+
+@pytest.mark.parametrize(
+    ("split", "ids", "shared"), [("val", ("a", "b"), 2), ("val", ("c", "b"), 1), ("test", ("b", "c"), 1)]
+)
+def test_lists_that_share_pictures(voc: Path, split: str, ids: tuple[str, ...], shared: int) -> None:
+    (voc / SPLITS / f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
+    for opened in ("train", split):
+        with pytest.raises(ValueError, match=rf"{split}\.txt: expected no picture of train\.txt, but {shared} are in"):
+            open_segmentation(voc, opened)
+
+
+def test_lists_of_camvid_that_share_a_picture(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / f"{split}annot").mkdir()
+        (tmp_path / f"{split}.txt").write_text(f"/SegNet/CamVid/{split}/f.png /SegNet/CamVid/{split}annot/f.png\n")
+    with pytest.raises(ValueError, match=r"val\.txt: expected no picture of train\.txt, but 1 are in both .*, first f"):
+        open_segmentation(tmp_path, "val")
 
 
 def test_colour_coded_label(voc: Path) -> None:

@@ -1,6 +1,7 @@
 """UCF-101's reader: official clips and lists, and what happens when each is damaged."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -16,9 +17,9 @@ SPREAD = (0, 5, 12, 50, -16)
 
 
 @pytest.fixture
-def copy(made_data: Path, tmp_path: Path) -> Path:
+def copy(made_copy: Callable[[str], Path]) -> Path:
     """A copy that a test may damage."""
-    return Path(shutil.copytree(made_data / "collage-action", tmp_path / "copy"))
+    return made_copy("collage-action")
 
 
 def a_video(folder: Path) -> Path:
@@ -91,16 +92,16 @@ def test_a_truncated_official_video_is_noticed(shared_data: Path, tmp_path: Path
             use(Video(cut, 0))
 
 
-def test_reads_what_the_zoo_makes(made_data: Path) -> None:
-    train, test = (open_ucf101(made_data / "collage-action", side) for side in SIDES)
+def test_reads_what_the_zoo_makes(datasets: Path) -> None:
+    train, test = (open_ucf101(datasets / "collage-action", side) for side in SIDES)
     assert (len(train.videos), len(test.videos), len(train.classes)) == (288, 112, 8)
     assert np.bincount([video.label for video in train.videos]).tolist() == [36] * 8
     video = test.videos[0]
     assert (video.name, len(video), video.clip(2, 16).shape) == ("v_Left_g01_c01", 20, (16, 64, 64, 3))
 
 
-def test_a_clip_longer_than_its_video_stands_still_at_the_end(made_data: Path) -> None:
-    video = Video(a_video(made_data / "collage-action"), 0)
+def test_a_clip_longer_than_its_video_stands_still_at_the_end(datasets: Path) -> None:
+    video = Video(a_video(datasets / "collage-action"), 0)
     whole, longer = video.clip(0, 20), video.clip(15, 8)
     np.testing.assert_array_equal(longer[:5], whole[15:])
     np.testing.assert_array_equal(longer[5:], whole[[19, 19, 19]])
@@ -156,8 +157,8 @@ def test_absent_list_and_unknown_split(copy: Path) -> None:
         open_ucf101(copy, "train", split=2)
 
 
-def test_is_recognised(made_data: Path) -> None:
-    assert examine(made_data / "collage-action") == "videos of actions: 288 train, 112 test"
+def test_is_recognised(datasets: Path) -> None:
+    assert examine(datasets / "collage-action") == "videos of actions: 288 train, 112 test"
 
 
 @pytest.mark.parametrize("split", [2, 3])

@@ -72,3 +72,22 @@ def test_the_truth_scores_one_and_the_floor_is_chance(benchmark: ActionBenchmark
     assert benchmark.scoring.aggregate(measured)["accuracy"] == 1 / 8
     perfect = units(measured.rows["label"].tolist(), np.eye(8)[measured.rows["label"]])
     assert set(benchmark.scoring.aggregate(perfect).values()) == {1.0}
+
+
+def test_the_floor_knows_the_training_list_alone(tmp_path: Path, benchmark: ActionBenchmark) -> None:
+    """More videos of one class are trained on, more of another one scored."""
+    folder = benchmark.test.videos[0].path.parents[2]
+    lists = tmp_path / "made" / "ucfTrainTestlist"
+    lists.mkdir(parents=True)
+    (tmp_path / "made" / "UCF-101").symlink_to(folder / "UCF-101")
+    official = folder / "ucfTrainTestlist"
+    (lists / "classInd.txt").write_bytes((official / "classInd.txt").read_bytes())
+    left, right = benchmark.test.classes[:2]
+    for part, most, fewest in (("train", right, left), ("test", left, right)):
+        lines = (official / f"{part}list01.txt").read_text().splitlines()
+        chosen = [line for line in lines if line.startswith(f"{most}/")][:2]
+        chosen += [line for line in lines if line.startswith(f"{fewest}/")][:1]
+        (lists / f"{part}list01.txt").write_text("\n".join(chosen))
+    few = ActionBenchmark("made", Inputs(datasets=tmp_path))
+    scores = evaluate(few, few.floor()[1]).units.rows["scores"]
+    assert scores.argmax(axis=1).tolist() == [few.test.classes.index(right)] * 3

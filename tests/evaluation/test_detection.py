@@ -105,5 +105,6 @@ def test_only_the_surest_hundred_count() -> None:
             return [Detections(torch.zeros(150, 4), scores, torch.zeros(150, dtype=torch.int64), masks)]
 
     said = found_in(np.zeros((6, 9, 3), np.uint8), Many(), classes=1, name="")
-    assert len(said.scores) == DETECTIONS
+    assert len(said.scores) == DETECTIONS == 100
+    assert said.scores[0] == 1
     assert (np.diff(said.scores) < 0).all()

@@ -42,3 +42,31 @@ def test_real_pairs(shared_data: Path, name: str, split: str, counting: str, len
     assert still["EPE"] == pytest.approx(length, rel=1e-5)
     pictures = benchmark.pictures(floor, floor)
     assert [picture.dtype for picture in pictures.values()] == [np.uint8]
+
+
+class Told:
+    """Remembers the pictures it is shown."""
+
+    def flow(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        self.first, self.second = first, second
+        return torch.zeros(1, 2, *first.shape[2:])
+
+
+def test_pictures_are_shown_in_their_order(datasets: Path) -> None:
+    """Swapped, an estimator would say the flow from the second picture to the first."""
+    benchmark, told = FlowBenchmark("collage-flow", Inputs(datasets=datasets), split="val"), Told()
+    evaluate(benchmark, told)
+    last = benchmark.pairs[len(benchmark.pairs) - 1]
+    for shown, picture in ((told.first, last.first), (told.second, last.second)):
+        assert np.array_equal(shown[0].permute(1, 2, 0).numpy(), picture)
+    assert not torch.equal(told.first, told.second)
+
+
+def test_units_and_pictures_of_made_pairs(datasets: Path) -> None:
+    benchmark = FlowBenchmark("collage-flow", Inputs(datasets=datasets), split="val")
+    perfect = evaluate(benchmark, Oracle(datasets / "collage-flow", "val"))
+    assert list(perfect.units.rows["id"]) == list(benchmark.pairs.ids)
+    assert benchmark.scoring.aggregate(perfect.units)["EPE"] == 0
+    assert len(perfect.shown) == len(benchmark.pictures(perfect, perfect)) == 4
+    for name, flow in perfect.shown.items():
+        assert np.array_equal(flow, benchmark.pairs[benchmark.pairs.ids.index(name)].flow)

@@ -169,7 +169,7 @@ def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Sh
         metric.check(values[metric.name])
     assert _same_units(units, kept), "aggregate changed its input"
 
-    loaded = zoo.load(_sealed(short, learner, tmp_path / "model"))
+    loaded = zoo.load(sealed(short, learner, tmp_path / "model"))
     assert _same_units(evaluate(benchmark, loaded).units, units)
     units.write(tmp_path / "units.parquet")
     assert benchmark.scoring.aggregate(Units.read(tmp_path / "units.parquet")) == values
@@ -190,7 +190,8 @@ def test_counting_every_unit_once_is_no_change_and_the_floor_is_scored_on_the_sa
         assert picture.shape[2] == 3
 
 
-def _sealed(short: Short, learner: Learner, folder: Path) -> Path:
+def sealed(short: Short, learner: Learner, folder: Path) -> Path:
+    """The folder of a model, as the night seals it but for what it scored."""
     folder.mkdir()
     (folder / "recipe.json").write_text(_identity(short.of, short.recipe, short.inputs).model_dump_json())
     weights = {key: value.contiguous().clone() for key, value in learner.predictor().state_dict().items()}

@@ -64,7 +64,7 @@ def test_far_from_the_mean_it_is_still_finite_with_a_gradient_that_leads_back() 
 
 def test_bernoulli_likelihood_of_bits_agrees_with_torch() -> None:
     torch.manual_seed(0)
-    decoder = BernoulliDecoder(VAE_BERNOULLI.recipe("smoke", latent=3, hidden=5, bits=1), 7)
+    decoder = BernoulliDecoder(latent=3, hidden=5, pixels=7, bits=1)
     z, bits = torch.randn(4, 3), torch.randint(0, 2, (4, 7)).float()
     expected = Bernoulli(probs=decoder.mean(z)).log_prob(bits).sum(1)
     torch.testing.assert_close(decoder.log_likelihood(bits, z), expected, rtol=1e-4, atol=1e-4)

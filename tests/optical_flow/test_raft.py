@@ -9,6 +9,7 @@ from torchvision.models.optical_flow import raft_large, raft_small
 
 from zoo.contracts import Facts, Inputs
 from zoo.data.flow import FlowPair
+from zoo.data.sources import SOURCES
 from zoo.optical_flow.raft import (
     RAFT,
     RAFT_SMALL,
@@ -43,6 +44,43 @@ def test_paper_recipe_is_the_published_network(family, published, rounded: float
     shapes = [{name: value.shape for name, value in network.state_dict().items()} for network in (ours, theirs)]
     assert shapes[0] == shapes[1]
     assert sum(p.numel() for p in ours.parameters()) == pytest.approx(rounded, abs=5e4)
+
+
+def test_correlates_in_32_bits_under_bf16() -> None:
+    """Correlations that are apart by less than bf16 tells stay apart."""
+    learner = RAFTLearner(SMOKE, Facts(), size="small")
+    first, second = torch.ones(2, 1, 256, 8, 8)
+    second[..., 0, 0] += 2**-7  # which bf16 can tell from 1; the correlation, 16 (1 + 2^-8), it cannot tell from 16
+    second[:, 1::2, 0, 0] = 1
+    with torch.autocast("cpu", torch.bfloat16):
+        learner.network.corr_block.build_pyramid(first.bfloat16(), second.bfloat16())
+    finest = learner.network.corr_block.corr_pyramid[0]
+    assert finest.dtype == torch.float32
+    assert finest[0, 0, :1, :2].tolist() == [[16 * (1 + 2**-8), 16.0]]
+
+
+def test_a_step_under_bf16_looks_up_32_bits() -> None:
+    learner = RAFTLearner(SMOKE, Facts(), size="small")
+    block, seen = learner.network.corr_block, []
+    build = block.build_pyramid
+    block.build_pyramid = lambda *maps: (build(*maps), seen.extend(level.dtype for level in block.corr_pyramid))
+    first, second = torch.randint(0, 256, (2, 1, 3, 64, 80), dtype=torch.uint8)
+    truth = {"flow": torch.ones(1, 2, 64, 80), "valid": torch.ones(1, 64, 80, dtype=torch.bool)}
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = learner.step({"first": first, "second": second, **truth})["loss"]
+    assert seen == [torch.float32] * SMOKE.levels
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize(
+    ("family", "paper"), [(RAFT, [1.43, 2.71, 5.04, 0.174]), (RAFT_SMALL, [2.21, 3.35, 7.51, 0.269])]
+)
+def test_targets_name_pass_and_data_set(family, paper: list[float]) -> None:
+    """Table 1, C+T; under the names that `zoo data fetch` gives, clean and final apart."""
+    targets = family.targets
+    assert [target.value for target in targets[:4]] == paper
+    assert [target.dataset for target in targets] == ["sintel-clean", "sintel-final", "kitti2015", "kitti2015"] * 2
+    assert "kitti2015" in SOURCES
 
 
 def test_sequence_loss_by_hand() -> None:

@@ -68,3 +68,46 @@ def test_no_known_flow_wrong_size_and_not_finite() -> None:
 def test_protocols_name_their_scoring() -> None:
     assert scoring("sintel-clean/epe@1") == EndPointError()
     assert scoring("kitti-2015-training/kitti-epe@1") == EndPointError("kitti")
+
+
+@pytest.mark.parametrize(
+    ("truth", "estimate", "outlier"),
+    [
+        ((40, 0), (43, 0), False),  # off by exactly 3 px of 40: both have to be more
+        ((40, 0), (43.25, 0), True),
+        ((80, 0), (84, 0), False),  # off by exactly 5 % of 80
+        ((80, 0), (84.25, 0), True),
+        ((0, 100), (0, 107), True),  # 7 %: less than a tenth
+        ((70, 0), (66.5, 0), False),  # 5 % of the truth's 70, more than 5 % of the estimate's 66.5
+        ((66.5, 0), (70, 0), True),  # more than 5 % of the truth's 66.5, 5 % of the estimate's 70
+        ((3, 4), (3, 8), True),  # lengths are of both directions together
+        ((0, 0), (2.5, 0), False),  # no length at all, but less than 3 px
+    ],
+)
+def test_an_outlier_is_off_by_more_than_3_px_and_by_more_than_5_percent_of_the_true_length(
+    truth: tuple[float, float], estimate: tuple[float, float], outlier: bool
+) -> None:
+    row = end_point_errors(
+        np.array([[estimate]], np.float32), np.array([[truth]], np.float32), np.ones((1, 1), bool), name=""
+    )
+    assert bool(row["outliers"]) == outlier
+    assert EndPointError().aggregate(units(row))["Fl_all"] == outlier
+
+
+def test_within_is_less_than() -> None:
+    estimate = np.array([[(0.5, 0), (1, 0), (2.5, 0), (3, 0), (4.5, 0), (5, 0), (9, 0)]], np.float32)
+    row = end_point_errors(estimate, np.zeros((1, 7, 2)), np.ones((1, 7), bool), name="")
+    assert row["within"].tolist() == [1, 3, 5]
+
+
+def test_under_counts_pairs_without_known_flow_weigh_nothing() -> None:
+    rows = {
+        "pixels": np.array([0, 2, 4]),
+        "error": np.array([0.0, 6.0, 4.0]),
+        "within": np.zeros((3, 3), np.int64),
+        "outliers": np.zeros(3, np.int64),
+    }
+    for per, epe in (("", 10 / 6), ("kitti", 2.0)):
+        assert EndPointError(per).aggregate(Units(rows))["EPE"] == pytest.approx(epe)  # type: ignore[arg-type]
+    weighted = EndPointError("kitti").aggregate(Units(rows), np.array([5, 1, 3]))
+    assert weighted["EPE"] == pytest.approx((3 + 3 * 1) / 4)

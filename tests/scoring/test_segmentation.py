@@ -27,6 +27,21 @@ def test_a_case_worked_by_hand() -> None:
     )
 
 
+def test_a_class_that_is_only_predicted_counts_as_nothing_of_it_being_right() -> None:
+    """Half of class 0 taken for class 2, which is nowhere: IoU 1/2, 1 and 0; accuracy of the two classes that are."""
+    confusion = np.array([[2, 0, 2], [0, 4, 0], [0, 0, 0]])
+    assert MIoU().aggregate(units(confusion)) == pytest.approx(
+        {"mIoU": (1 / 2 + 1 + 0) / 3, "pixel_accuracy": 6 / 8, "mean_class_accuracy": (1 / 2 + 1) / 2}
+    )
+
+
+def test_a_class_that_is_only_in_the_truth_counts_too() -> None:
+    confusion = np.array([[4, 0, 0], [0, 0, 0], [2, 0, 0]])
+    assert MIoU().aggregate(units(confusion)) == pytest.approx(
+        {"mIoU": (4 / 6 + 0) / 2, "pixel_accuracy": 4 / 6, "mean_class_accuracy": 1 / 2}
+    )
+
+
 def test_agrees_with_torchmetrics_on_random_labels() -> None:
     rng = np.random.default_rng(0)
     truth = rng.choice([*range(21), 255], size=(5, 40, 30)).astype(np.uint8)

@@ -24,6 +24,7 @@ from zoo.tracking.siamfc import (
     embedding,
     label_map,
 )
+from zoo.training import Updater
 
 SMOKE = FAMILY.recipe("smoke")
 PAPER = FAMILY.recipe("paper")
@@ -86,7 +87,7 @@ def test_parameters_of_the_papers_network():
     )
     assert convolutions == 2_332_704
     network = SiamFC(PAPER.channels, kernel=PAPER.kernel, stride=PAPER.stride)
-    expected = convolutions + 2 * (96 + 256 + 384 + 384) + 256 + 1  # and the b of section 3.1
+    expected = convolutions + 2 * (96 + 256 + 384 + 384) + 256 + 1  # and the b of section 2.1
     assert sum(parameter.numel() for parameter in network.parameters()) == expected == 2_335_201
 
 
@@ -260,6 +261,37 @@ def test_every_weight_moves():
     before = {name: value.clone() for name, value in pupil.network.named_parameters()}
     pupil.step(Pairs([Patch()], SMOKE)(0))
     assert not [name for name, value in pupil.network.named_parameters() if torch.equal(value, before[name])]
+
+
+def test_the_paper_learns_and_decays_as_the_authors_network():
+    """vid_create_net.m: learningRate [1 2] and weightDecay [1 0] of convolutions, [2 1] and [0 0] of normalisation;
+    add_adjust_layer.m: the response's bias as a weight."""
+    pupil = learner(PAPER.but(channels=(4, 4, 4, 4, 4)))
+    named = dict(pupil.network.named_parameters())
+    rules = {
+        value: (group["lr"] / PAPER.learning_rate, group["weight_decay"])
+        for group in pupil.update.optimizer.param_groups
+        for value in group["params"]
+    }
+    assert set(rules) == set(named.values())
+    for name, value in named.items():
+        gain_or_last_bias = value.ndim == 1 and (name.endswith("weight") or name == "embedding.14.bias")
+        assert rules[value] == ((2, 0) if gain_or_last_bias else (1, 0) if value.ndim == 1 else (1, 5e-4)), name
+
+
+def test_the_small_recipes_learn_all_alike():
+    """Exactly as one group of all parameters would, so that their weights are those of before there were groups."""
+    pupil, plain = learner(), learner()
+    plain.update = Updater(
+        plain.network.parameters(), torch.optim.SGD, lr=SMOKE.learning_rate, momentum=0.9, weight_decay=5e-4
+    )
+    plain.update.schedule = pupil.update.schedule
+    pairs = Pairs([Patch()], SMOKE)
+    for step in range(2):
+        for each in (pupil, plain):
+            each.step(pairs(step))
+    for name, value in pupil.network.state_dict().items():
+        assert torch.equal(value, plain.network.state_dict()[name]), name
 
 
 @pytest.mark.shared_data

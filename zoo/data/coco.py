@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.data.left_out import BadItems, kept
-from zoo.data.pictures import read_rgb
+from zoo.data.pictures import MOST_PIXELS, read_rgb
 
 _SLACK = 1.0  # pixels that an outline may leave its picture by: annotators drew on screens
 _REMEDY = (
@@ -275,6 +275,11 @@ def _read(path: Path) -> _Listing:
         identity, times = Counter(row.id for row in rows).most_common(1)[0] if rows else (0, 0)
         if times > 1:
             raise ValueError(f"{path}: expected each {what} once, got {what} {identity} {times} times. {_REMEDY}")
+    if huge := next((image for image in listing.images if image.height * image.width > MOST_PIXELS), None):
+        raise ValueError(
+            f"{path}, image {huge.id}: expected at most {MOST_PIXELS:,} pixels, got {huge.width}x{huge.height}. "
+            f"{_REMEDY}"
+        )
     known = {image.id for image in listing.images}
     for thing in listing.annotations:
         if thing.image_id not in known:

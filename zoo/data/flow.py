@@ -23,7 +23,7 @@ from PIL import Image
 
 from zoo.data.flyingthings import read_flow_pfm, things_pairs, things_splits
 from zoo.data.left_out import BadItems, kept, left_out
-from zoo.data.pictures import read_indices, read_rgb
+from zoo.data.pictures import BOMBS, read_indices, read_rgb
 
 _UNKNOWN = 1e9  # flowIO.cpp: UNKNOWN_FLOW_THRESH
 _LISTS = ("FlyingChairs_release_test_train_split.list", "FlyingChairs_train_val.txt")
@@ -251,9 +251,9 @@ def read_flow_png(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.nda
         ValueError: not a whole PNG of three 16-bit channels.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             picture.verify()  # OpenCV reads a truncated file without a word
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, *BOMBS) as error:
         raise ValueError(f"{path}: expected a whole PNG, got: {error}. {_AGAIN}") from error
     channels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if channels is None or channels.dtype != np.uint16 or channels.ndim != 3:

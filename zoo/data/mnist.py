@@ -9,12 +9,14 @@ in the folder itself or in its `raw/` or `MNIST/raw/`. Any picture size. Source:
 import gzip
 import math
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 CLASSES = tuple("0123456789")
+_DEFLATE = 1032  # to how many bytes gzip can unpack one (zlib, technical details)
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
@@ -47,22 +49,31 @@ def read_idx(path: Path, *, axes: int) -> np.ndarray:
         ValueError: damaged compression, another magic number, or more or fewer bytes than the header says.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return _read_idx(file, path, axes=axes)
     except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path}: expected a whole gzip file, got: {error}. Fetch the file again.") from error
-    start, magic = 4 + 4 * axes, bytes([0, 0, 8, axes])  # 8: unsigned bytes
-    if len(data) < start or data[:4] != magic:
+
+
+def _read_idx(file: BufferedIOBase, path: Path, *, axes: int) -> np.ndarray:
+    """Unpacks no more than the header promises, and believes no promise that the file cannot keep."""
+    magic = bytes([0, 0, 8, axes])  # 8: unsigned bytes
+    header = file.read(4 + 4 * axes)
+    if len(header) < 4 + 4 * axes or header[:4] != magic:
         raise ValueError(
             f"{path}: expected an idx file of bytes with {axes} axes (magic {magic.hex()}), "
-            f"got {len(data)} bytes that start with {data[:4].hex() or 'nothing'}. Fetch the file again."
+            f"got {len(header)} bytes that start with {header[:4].hex() or 'nothing'}. Fetch the file again."
         )
-    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", count=axes, offset=4))
-    if len(data) - start != math.prod(shape):
+    shape = tuple(int(n) for n in np.frombuffer(header, ">u4", offset=4))
+    promised, most = math.prod(shape), _DEFLATE * path.stat().st_size
+    data = file.read(promised + 1) if promised <= most else b""
+    if len(data) != promised:
+        got = f"a file of at most {most}" if promised > most else "more" if len(data) > promised else len(data)
         raise ValueError(
-            f"{path}: its header promises {'x'.join(map(str, shape))} = {math.prod(shape)} bytes, "
-            f"got {len(data) - start}. The file is cut or damaged; fetch it again."
+            f"{path}: its header promises {'x'.join(map(str, shape))} = {promised} bytes, "
+            f"got {got}. The file is cut or damaged; fetch it again."
         )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()  # writable
+    return np.frombuffer(data, np.uint8).reshape(shape).copy()  # writable
 
 
 def _find(folder: Path, name: str) -> Path:

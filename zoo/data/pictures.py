@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+MOST_PIXELS = 89_478_485
+"""Pillow's limit, beyond which a picture is taken for a decompression bomb: 256 MB in RGB."""
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _REMEDY = "The file is damaged or not a picture: `zoo data verify` says whether it changed; else fetch it again."
 
 
@@ -46,11 +49,24 @@ def read_size(path: Path) -> tuple[int, int]:
 
 def _open(path: Path) -> Image.Image:
     try:
-        return Image.open(path)
+        picture = Image.open(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: expected a picture, but there is no such file. Fetch the data set again.") from None
-    except (OSError, SyntaxError) as error:
+    except BOMBS as error:
+        raise _too_large(path, str(error)) from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{path}: expected a picture, got: {error}. {_REMEDY}") from error
+    if picture.width * picture.height > MOST_PIXELS:  # Pillow alone stops at twice as many
+        picture.close()
+        raise _too_large(path, f"{picture.width}x{picture.height}")
+    return picture
+
+
+def _too_large(path: Path, got: str) -> ValueError:
+    return ValueError(
+        f"{path}: expected a picture of at most {MOST_PIXELS:,} pixels, got: {got}. Such a file can fill the memory. "
+        "Make the picture smaller, or leave it out by --skip-bad."
+    )
 
 
 def _decoded(picture: Image.Image, path: Path) -> Image.Image:

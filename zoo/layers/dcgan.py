@@ -82,6 +82,11 @@ class DcganSizes(BaseModel):
     kernel: int = Field(5, ge=3, description="side of the convolutions (DCGAN, figure 1)")
     latent: int = Field(100, ge=1, description="dimensions of z, uniform (DCGAN, figure 1)")
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """These four, as `networks` takes them."""
+        return {"first": self.first, "width": self.width, "kernel": self.kernel, "latent": self.latent}
+
 
 def networks(
     *, channels: int, size: int, first: int, width: int, kernel: int, latent: int

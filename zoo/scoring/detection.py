@@ -160,18 +160,6 @@ def matched(truth: Truth, found: Found) -> dict[str, npt.NDArray[Any]]:
     return columns
 
 
-def found_again(units: Units, i: int, *, shape: tuple[int, int]) -> Found:
-    """What `matched` was told about the i-th picture, whose size this is."""
-    rles = [{"size": list(shape), "counts": counts} for counts in units.rows["rle"][i].tobytes().split()]
-    masks = [coco_mask.decode(rle).astype(bool) for rle in rles]
-    return Found(
-        units.rows["box"][i].reshape(-1, 4),
-        units.rows["score"][i],
-        units.rows["class"][i],
-        np.array(masks, bool).reshape(-1, *shape),
-    )
-
-
 def _listed(
     boxes: npt.NDArray[Any],
     classes: npt.NDArray[Any],

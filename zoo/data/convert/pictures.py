@@ -9,6 +9,8 @@ is the mean of the area that it covers, also where that shares pixels with the n
             them, Resize and CenterCrop (github.com/martinarjovsky/WassersteinGAN, main.py), but for the resizer
     celeba  128 x 128 around x = 89, y = 121 of the aligned 178 x 218, as Karras et al. (github.com/tkarras/
             progressive_growing_of_gans, dataset_tool.py) and DDIM (github.com/ermongroup/ddim, datasets/) have it
+    none    all of a picture, its sides scaled each by itself, as LSGAN's authors bring LSUN to 112 x 112
+            (github.com/xudonmao/LSGAN, convert_lsun.py), but for the resizer
 
 A source with train/, val/ or test/ keeps these and the folders in them as classes; any other is one class of train.
 LSUN comes as a database: its own tool exports it to files first (github.com/fyu/lsun, `data.py export`).
@@ -32,7 +34,7 @@ from zoo.data.image_folder import ONLY_CLASS, SUFFIXES
 from zoo.data.left_out import FILE, leave_out
 from zoo.data.pictures import read_rgb
 
-CROPS = ("center", "celeba")
+CROPS = ("center", "celeba", "none")
 _CELEBA_SIZE, _CELEBA_BOX = (178, 218), (89 - 64, 121 - 64, 89 + 64, 121 + 64)
 _AT_ONCE = 1000  # pictures that are handed to the threads together
 
@@ -57,7 +59,7 @@ def convert_pictures(
         ValueError: no pictures, two that would get one name, or one that is damaged or too small.
     """
     if crop not in CROPS:
-        raise ValueError(f"expected the crop {' or '.join(CROPS)}, got {crop!r}.")
+        raise ValueError(f"expected the crop {', '.join(CROPS)}, got {crop!r}.")
     files, others = _named(source)
     faults: dict[str, str] = {}
     make = partial(_make, target=target, size=size, crop=crop)
@@ -130,16 +132,20 @@ def square(picture: UInt8[np.ndarray, "h w 3"], *, size: int, crop: str) -> UInt
         ValueError: that part is smaller than what it should become, or the picture is none of CelebA's.
     """
     height, width = picture.shape[:2]
-    box = _CELEBA_BOX if crop == "celeba" else _centred(width, height)
     if crop == "celeba" and (width, height) != _CELEBA_SIZE:
         raise ValueError(f"expected 178x218, as CelebA's aligned pictures are, got {width}x{height}.")
-    if box[2] - box[0] < size:
-        raise ValueError(f"expected at least {size} pixels a side after the crop, got {box[2] - box[0]}.")
-    left, top, right, bottom = box
+    left, top, right, bottom = _box(width, height, crop=crop)
+    if (shorter := min(right - left, bottom - top)) < size:
+        raise ValueError(f"expected at least {size} pixels a side after the crop, got {shorter}.")
     return np.asarray(cv2.resize(picture[top:bottom, left:right], (size, size), interpolation=cv2.INTER_AREA))
 
 
-def _centred(width: int, height: int) -> tuple[int, int, int, int]:
+def _box(width: int, height: int, *, crop: str) -> tuple[int, int, int, int]:
+    """What a crop keeps: left, top, right, bottom."""
+    if crop == "celeba":
+        return _CELEBA_BOX
+    if crop == "none":
+        return 0, 0, width, height
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     return left, top, left + side, top + side

@@ -36,6 +36,8 @@ app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)
 app.command("leaderboard")(registered.leaderboard)
 app.command("versions")(registered.versions)
+app.command("replay")(registered.replay)
+app.command("figures")(registered.figures)
 app.command("pull")(registered.pull)
 app.add_typer(data.app, name="data")
 

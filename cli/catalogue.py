@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import JSON, print_table
+from cli.output import JSON, print_published, print_table
 from zoo.catalogue import CATALOGUE, family, listing
 
 
@@ -34,18 +34,18 @@ def show(
     Examples: [bold]zoo show fcn8s[/bold] · [bold]zoo show wgan-gp --json[/bold]
     """
     line = listing(name)  # says no before torch is imported
-    from registry.glance import ready_versions
-    from registry.published import compare
+    from registry.glance import read
+    from registry.published import compare, standing
     from registry.settings import settings
 
     of = family(name)
     recipes = {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()}
     needs = {key: list(recipe.needs) for key, recipe in of.recipes.items()}
-    versions = [version for version in ready_versions(settings()) if version.entry.partition(".")[0] == name]
-    published = [asdict(line) for line in compare({name: of.targets}, versions)]
+    published = compare({name: of.targets}, standing(read(settings())))
     if as_json:
         about = {"family": name, "area": line.area, "what": line.title, "paper": of.paper}
-        typer.echo(json.dumps({**about, "recipes": recipes, "needs": needs, "published": published}, indent=2))
+        beside = [asdict(comparison) for comparison in published]
+        typer.echo(json.dumps({**about, "recipes": recipes, "needs": needs, "published": beside}, indent=2))
         return
     typer.echo(f"{name}: {line.title} ({line.area}, scored by {line.scored_by})\n{of.paper}")
     fields = type(next(iter(of.recipes.values()))).model_fields
@@ -57,4 +57,4 @@ def show(
         needed = {key: "\n".join(entries) for key, entries in needs.items()}
         numbers.append({"recipe": "needs", **needed, "": "entries that are trained before"})
     print_table(numbers)
-    print_table(published, title="Published numbers beside ours")
+    print_published(published)

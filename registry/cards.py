@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from zoo.artifact import Identity, Record
 from zoo.scoring.metrics import Metric
 
+UNCERTAINTY = (
+    "± is the standard error over the units scored (bootstrap), and 95 % its interval: what another sample of them "
+    "would change, not another seed."
+)
+
 
 def card(
     identity: Identity, record: Record, metrics: Sequence[Metric], *, title: str, paper: str, limits: Sequence[str] = ()
@@ -18,7 +23,7 @@ def card(
         paper: the family's paper.
         limits: what a user must know before relying on it, a sentence each, besides what holds for every model.
     """
-    scores = "\n".join(_score(metric, record) for metric in metrics)
+    scores = "\n".join(_score(metric, record, ranks=metric is metrics[0]) for metric in metrics)
     needs = "".join(f"\n- Built on {entry} (`{identity_[:16]}`)" for entry, identity_ in record.upstream.items())
     trained_on = f"{record.dataset} (`{record.data_digest[:16]}`)"
     limits = [
@@ -36,7 +41,7 @@ def card(
 {scores}
 
 Protocol `{record.protocol}` on {record.scored} (data digest `{record.scored_digest[:16]}`).
-Two values compare only under the same protocol and data digest.
+Two values compare only under the same protocol and data digest. {UNCERTAINTY if record.score.error is not None else ""}
 
 ## Load it
 
@@ -67,11 +72,20 @@ Recipe `{identity.recipe_name}`:
 """
 
 
-def _score(metric: Metric, record: Record) -> str:
+def _score(metric: Metric, record: Record, *, ranks: bool) -> str:
     better = "higher" if metric.higher_is_better else "lower"
     unit = f" {metric.unit}" if metric.unit else ""
     mine, floor = record.score.metrics[metric.name], record.floor.metrics[metric.name]
-    return f"| {metric.name} | {mine:.4g}{unit} | {floor:.4g}{unit} | {better} |"
+    chance = _chance(record) if ranks else ""
+    return f"| {metric.name} | {mine:.4g}{chance}{unit} | {floor:.4g}{unit} | {better} |"
+
+
+def _chance(record: Record) -> str:
+    """Standard error and interval of the ranking metric; nothing where an older record has none."""
+    error, interval = record.score.error, record.score.interval
+    if error is None or interval is None:
+        return ""
+    return f" ± {error:.2g}, 95 % in [{interval[0]:.4g}, {interval[1]:.4g}]"
 
 
 def _pairs(of: Mapping[str, object]) -> str:

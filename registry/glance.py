@@ -69,10 +69,6 @@ class Version:
         return self.tags.get("scores", self.tags.get("fingerprint", ""))
 
     @property
-    def fingerprint(self) -> str:
-        return self.scores
-
-    @property
     def weights(self) -> str:
         """SHA-256 of its weights file; empty for an older version, of which it is not known."""
         return self.tags.get("weights", "")
@@ -101,6 +97,12 @@ class Version:
         recipe: dict[str, Any] = json.loads(self.tags["recipe"])
         return recipe
 
+    @property
+    def recipe_label(self) -> str:
+        """Its recipe's name, with the seed where that is not 0; a dash where only the numbers are known."""
+        seed = self.recipe.get("seed", 0)
+        return f"{self.recipe_name or '-'}{f' seed {seed}' if seed else ''}"
+
     @cached_property
     def record(self) -> Record:
         """How it came to be, what it and its floor scored."""
@@ -115,6 +117,12 @@ class Version:
     def verdict(self) -> dict[str, Any] | None:
         """The gate's verdict on it as stored (`registry.gate.Ruling`), None while it has not been judged."""
         return json.loads(self.tags[VERDICT]) if VERDICT in self.tags else None
+
+    @property
+    def error(self) -> float | None:
+        """Bootstrap standard error of its ranking metric; an older record leaves that to the verdict."""
+        recorded = self.record.score.error
+        return recorded if recorded is not None else (self.verdict or {}).get("challenger_error")
 
     @property
     def abdicated(self) -> str:
@@ -205,26 +213,6 @@ def read(settings: Settings, entry: str | None = None) -> Snapshot:
     if settings.tracking_uri.startswith(("http:", "https:")):
         return Snapshot(_from_server(settings.tracking_uri, entry))
     return Snapshot(_from_client(settings, entry))
-
-
-def ready_versions(settings: Settings, entry: str | None = None) -> tuple[Version, ...]:
-    """The READY versions of an entry, or of all, oldest first."""
-    return read(settings, entry).versions(entry)
-
-
-def proof(settings: Settings, entry: str, scores: str) -> Version | None:
-    """`Snapshot.proof` of what the registry holds now."""
-    return read(settings, entry).proof(entry, scores)
-
-
-def champion(settings: Settings, entry: str) -> Version | None:
-    """`Snapshot.champion` of what the registry holds now."""
-    return read(settings, entry).champion(entry)
-
-
-def unsettled(settings: Settings) -> tuple[Version, ...]:
-    """`Snapshot.unsettled` of what the registry holds now."""
-    return read(settings).unsettled()
 
 
 def _database(uri: str) -> Path:

@@ -1,6 +1,7 @@
 """Who leads: per benchmark (protocol and data, because nothing else compares) the best first, the floor beside each.
 
-Below a board, what the papers of its families report.
+An entry stands on a board with its champion and its latest version; the rest is there on demand. A board on which
+nobody stands any more is retired. Below a board, what the papers of its families report.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from registry.glance import Version, ready_versions
-from registry.published import Comparison, compare
-from registry.settings import Settings
+from registry.glance import Snapshot, Version
+from registry.published import Comparison, compare, standing
 from zoo.published import Target
 from zoo.scoring.metrics import Metric
 
@@ -19,12 +19,14 @@ from zoo.scoring.metrics import Metric
 class Row:
     """One version in one benchmark's ranking."""
 
-    rank: int
+    rank: int  # among the rows shown
     entry: str
     version: int
     aliases: tuple[str, ...]
+    recipe: str  # its name, and the seed where that is not 0
     value: float
-    error: float | None  # bootstrap standard error, known once the gate has judged it
+    error: float | None  # bootstrap standard error
+    interval: tuple[float, float] | None  # 95 % of the value
     floor: float
     floor_name: str
     gain: float  # over the floor, in the metric's unit, positive when better
@@ -39,40 +41,67 @@ class Board:
     protocol: str
     data_digest: str
     metric: Metric
-    rows: tuple[Row, ...]
+    rows: tuple[Row, ...]  # none on a retired board, unless everything was asked for
     published: tuple[Comparison, ...]  # in the metrics that this benchmark measures
+    versions: int  # in all, shown or not
+    retired: bool  # no entry's champion or latest version stands here
 
 
 def leaderboard(
-    settings: Settings, benchmark: str = "", *, targets: Mapping[str, Iterable[Target]] | None = None
+    held: Snapshot,
+    benchmark: str = "",
+    *,
+    targets: Mapping[str, Iterable[Target]] | None = None,
+    everything: bool = False,
 ) -> tuple[Board, ...]:
-    """The boards whose protocol contains `benchmark`, by protocol.
+    """The boards whose protocol contains `benchmark`: first those on which somebody stands, each kind by protocol.
 
     Args:
         targets: published numbers by family.
+        everything: all versions and retired boards too, not champion and latest alone.
 
     Raises:
         ValueError: there are boards, but none for this benchmark.
-        ConnectionError: the tracking server does not answer.
     """
-    versions = sorted(ready_versions(settings), key=lambda v: (v.protocol, v.data_digest))
-    chosen = [v for v in versions if benchmark in v.protocol]
+    versions = sorted(held.versions(), key=_benchmark)
+    chosen = [version for version in versions if benchmark in version.protocol]
     if versions and not chosen:
-        known = ", ".join(sorted({v.protocol for v in versions}))
+        known = ", ".join(sorted({version.protocol for version in versions}))
         raise ValueError(f"no benchmark {benchmark!r} in the registry; it has: {known}.")
-    return tuple(
-        _board(protocol, digest, list(group), targets or {})
-        for (protocol, digest), group in groupby(chosen, key=lambda v: (v.protocol, v.data_digest))
-    )
+    shown = {str(v) for entry in held.entries for v in (held.champion(entry), held.latest(entry)) if v}
+    with_targets = standing(held)
+    boards = [
+        _board(
+            list(group),
+            shown,
+            compare(targets or {}, [version for version in with_targets if _benchmark(version) == benchmark_of]),
+            everything=everything,
+        )
+        for benchmark_of, group in groupby(chosen, key=_benchmark)
+    ]
+    return tuple(sorted(boards, key=lambda board: board.retired))
 
 
-def _board(protocol: str, digest: str, versions: list[Version], targets: Mapping[str, Iterable[Target]]) -> Board:
+def _benchmark(version: Version) -> tuple[str, str]:
+    return version.protocol, version.data_digest
+
+
+def _board(versions: list[Version], shown: set[str], published: Iterable[Comparison], *, everything: bool) -> Board:
     metric = versions[0].ranked_by
     sign = -1 if metric.higher_is_better else 1
-    ranked = sorted(versions, key=lambda v: (sign * v.record.score.metrics[metric.name], v.created))
-    rows = tuple(_row(rank, version, metric) for rank, version in enumerate(ranked, start=1))
-    published = tuple(line for line in compare(targets, versions) if line.version)
-    return Board(protocol=protocol, data_digest=digest, metric=metric, rows=rows, published=published)
+    current = [version for version in versions if str(version) in shown]
+    ranked = sorted(
+        versions if everything else current, key=lambda v: (sign * v.record.score.metrics[metric.name], v.created)
+    )
+    return Board(
+        protocol=versions[0].protocol,
+        data_digest=versions[0].data_digest,
+        metric=metric,
+        rows=tuple(_row(rank, version, metric) for rank, version in enumerate(ranked, start=1)),
+        published=tuple(line for line in published if line.version),
+        versions=len(versions),
+        retired=not current,
+    )
 
 
 def _row(rank: int, version: Version, metric: Metric) -> Row:
@@ -83,8 +112,10 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         entry=version.entry,
         version=version.number,
         aliases=version.aliases,
+        recipe=version.recipe_label,
         value=value,
-        error=verdict.get("challenger_error"),
+        error=version.error,
+        interval=record.score.interval,
         floor=floor,
         floor_name=record.floor.name,
         gain=metric.gain(value, floor),

@@ -1,13 +1,14 @@
-"""Published numbers beside ours: paper, ours, difference, and whether the two may be compared at all.
+"""Published numbers beside ours: paper, ours, and whether the two may be compared at all.
 
-Two numbers compare only under the same protocol. A difference under another protocol or on other data is printed all
-the same, for orientation, and always with the words that say so.
+Two numbers compare only under the same protocol on the same data; where either differs, words say so. A difference
+under another protocol is printed for orientation; from a number on other data nothing is subtracted.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from registry.glance import Version
+from registry.glance import Snapshot, Version
+from zoo.entry import Entry
 from zoo.published import Target
 
 
@@ -18,32 +19,36 @@ class Comparison:
     metric: str
     published: float
     ours: float | None
-    difference: float | None  # ours - published
-    protocol: str  # "same protocol", "protocol differs", with the data where that differs; "not measured yet"
+    difference: float | None  # ours - published; None on other data
+    remark: str  # "same protocol", or what differs; "not measured yet"
     version: str | None  # entry/number
     dataset: str  # of the published number
     source: str
 
 
-def compare(targets: Mapping[str, Iterable[Target]], versions: Iterable[Version]) -> tuple[Comparison, ...]:
-    """Each family's published numbers beside what its entries hold now.
+def standing(held: Snapshot) -> tuple[Version, ...]:
+    """What each entry stands with: its champion, or its latest version where it has none."""
+    found = (held.champion(entry) or held.latest(entry) for entry in held.entries)
+    return tuple(version for version in found if version)
 
-    An entry stands with its champion, or with its latest version where it has none. Where the family was scored on the
-    published number's data set, entries of other data sets are left out.
+
+def compare(targets: Mapping[str, Iterable[Target]], versions: Iterable[Version]) -> tuple[Comparison, ...]:
+    """Each family's published numbers beside these versions of its entries.
+
+    Where the family was scored on the published number's data set, entries of other data sets are left out.
 
     Args:
         targets: published numbers by family.
-        versions: READY ones, oldest first.
+        versions: at most one of each entry (`standing`).
     """
-    standing: dict[str, Version] = {}
+    by_family: dict[str, list[Version]] = {}
     for version in versions:
-        if version.champion or not (version.entry in standing and standing[version.entry].champion):
-            standing[version.entry] = version
+        by_family.setdefault(Entry(version.entry).family, []).append(version)
     return tuple(
         comparison
         for family, published in targets.items()
         for target in published
-        for comparison in _beside(target, [v for v in standing.values() if v.entry.partition(".")[0] == family])
+        for comparison in _beside(target, by_family.get(family, []))
     )
 
 
@@ -55,22 +60,34 @@ def _beside(target: Target, versions: list[Version]) -> list[Comparison]:
 
 def _comparison(target: Target, version: Version | None) -> Comparison:
     ours = version.record.score.metrics[target.metric] if version else None
+    subtract = version is not None and not _other_data(target, version)
     return Comparison(
         metric=target.metric,
         published=target.value,
         ours=ours,
-        difference=None if ours is None else ours - target.value,
-        protocol=_protocol(target, version),
+        difference=ours - target.value if ours is not None and subtract else None,
+        remark=_remark(target, version),
         version=str(version) if version else None,
         dataset=target.dataset,
         source=target.source,
     )
 
 
-def _protocol(target: Target, version: Version | None) -> str:
+def _other_data(target: Target, version: Version) -> str:
+    """How the data are known to be others; empty where they may be the same."""
+    if version.record.scored != target.dataset:
+        return f"other data: {version.record.scored}"
+    if target.data_digest and version.data_digest != target.data_digest:
+        return f"other data than the published: {version.data_digest[:8]}"
+    return ""
+
+
+def _remark(target: Target, version: Version | None) -> str:
     if version is None:
         return "not measured yet"
-    if version.protocol == target.protocol:
-        return "same protocol"
-    scored = version.record.scored
-    return "protocol differs" + ("" if scored == target.dataset else f" (other data: {scored})")
+    differing = [] if version.protocol == target.protocol else ["protocol differs"]
+    if other := _other_data(target, version):
+        differing.append(other)
+    elif not target.data_digest:
+        differing.append("data not known to be the published")
+    return ", ".join(differing) or "same protocol"

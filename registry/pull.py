@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from registry.glance import Version, ready_versions
+from registry.glance import Version, read
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, sha256_of, verify
 from zoo.durable import sync_folder
@@ -25,11 +25,11 @@ def resolve(reference: str, settings: Settings) -> Version:
     parts = REFERENCE.fullmatch(reference)
     if not parts:
         raise ValueError(f"{reference!r}: expected ENTRY@champion, ENTRY@latest or ENTRY/NUMBER, as in siamfc.otb/3.")
-    versions = ready_versions(settings, parts["entry"])
+    versions = read(settings, parts["entry"]).versions()
     if not versions:
-        known = sorted({version.entry for version in ready_versions(settings)})
+        known = ", ".join(read(settings).entries)
         raise ValueError(
-            f"no entry {parts['entry']!r} in the registry; it has: {', '.join(known) or 'none yet, run `zoo night`'}."
+            f"no entry {parts['entry']!r} in the registry; it has: {known or 'none yet, run `zoo night`'}."
         )
     if parts["number"]:
         found = next((v for v in versions if v.number == int(parts["number"])), None)

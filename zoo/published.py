@@ -12,6 +12,7 @@ class Target:
     dataset: str
     source: str  # paper and table, or who reproduced it
     protocol: str = ""  # ours, where it is the same; empty: protocol differs
+    data_digest: str = ""  # of the data it was measured on, as the zoo counts it; empty: not known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from registry.client import connect
 from registry.settings import Settings
 from zoo.artifact import Identity, Record, Score, seal, sha256_of
+from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.classification import Accuracy
 from zoo.scoring.units import Units
 
@@ -57,6 +58,10 @@ def make_model(tmp_path: Path) -> Making:
         protocol: str = PROTOCOL,
         seed: int = 0,
         weights: str = "",
+        recipe: dict[str, object] | None = None,
+        recipe_name: str = "smoke",
+        upstream: dict[str, str] | None = None,
+        seconds: float = 1.5,
         metrics: dict[str, float] | None = None,
     ) -> Path:
         folder = tmp_path / "made" / name
@@ -65,10 +70,14 @@ def make_model(tmp_path: Path) -> Making:
         units.write(folder / "evaluation" / "units.parquet")
         floor.write(folder / "evaluation" / "floor.parquet")
         scoring = Accuracy()
+        error, interval = error_and_interval(units, scoring, resamples=100)
         value = crc32((weights or name).encode())
         save_file({"weight": np.full(1000, value, dtype=np.uint32)}, folder / "weights.safetensors")
         identity = Identity(
-            family=entry.split(".")[0], recipe_name="smoke", recipe={"steps": 20, "learning_rate": 0.1}, facts={}
+            family=entry.split(".")[0],
+            recipe_name=recipe_name,
+            recipe=recipe or {"steps": 20, "learning_rate": 0.1},
+            facts={},
         )
         (folder / "recipe.json").write_text(identity.model_dump_json())
         record = Record.model_construct(
@@ -80,13 +89,15 @@ def make_model(tmp_path: Path) -> Making:
             data_digest=data_digest,
             scored="digits",
             scored_digest=data_digest,
-            upstream={},
+            upstream=upstream or {},
             protocol=protocol,
-            score=Score.model_construct(name=entry, metrics=metrics or scoring.aggregate(units)),
+            score=Score.model_construct(
+                name=entry, metrics=metrics or scoring.aggregate(units), error=error, interval=interval
+            ),
             floor=Score(name="majority class", metrics=scoring.aggregate(floor)),
             parameters=1000,
             steps=20,
-            seconds=1.5,
+            seconds=seconds,
             placement={"device": "cpu"},
             versions={"torch": "2"},
         )

@@ -205,7 +205,7 @@ def test_it_imports_neither_mlflow_nor_torch(settings: Settings, make_model: Mak
         "from registry.glance import read; from registry.leaderboard import leaderboard\n"
         "from registry.pull import pull\n"
         f"s = Settings(Path('.'), Path('.'), {settings.tracking_uri!r})\n"
-        f"print(len(read(s).versions()), len(leaderboard(s)), pull({ENTRY + '@latest'!r}, Path('pulled'), s))\n"
+        f"print(len(read(s).versions()), len(leaderboard(read(s))), pull({ENTRY + '@latest'!r}, Path('pulled'), s))\n"
         "print([m for m in ('mlflow', 'torch', 'prefect', 'typer') if m in sys.modules])\n"
     )
     answer = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=settings.home)

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from cli import catalogue
 from flows.fingerprint import describe
 from registry import promotion, store
-from registry.glance import ready_versions
+from registry.glance import read
 from registry.leaderboard import leaderboard
-from registry.published import compare
+from registry.published import compare, standing
 from registry.settings import Settings
 from zoo.catalogue import CATALOGUE
 from zoo.published import Target
@@ -26,25 +26,38 @@ def target(**changes: str) -> Target:
     return Target(**{"metric": "accuracy", "dataset": "digits", "source": "table 1", **changes}, value=0.75)  # type: ignore[arg-type]
 
 
-def test_the_champion_stands_beside_the_paper(settings: Settings, make_model: Making) -> None:
+def test_the_champion_stands_beside_the_paper_and_words_say_what_differs(
+    settings: Settings, make_model: Making
+) -> None:
     for name, right in (("a", 0.9), ("b", 0.5)):  # the second is worse: not promoted
         promotion.challenge(store.register(make_model(name, right=right), settings), settings)
-    versions = ready_versions(settings)
-    champion = versions[0].record.score.metrics["accuracy"]
-    (same,) = compare({FAMILY: [target(protocol=PROTOCOL)]}, versions)
-    assert (same.version, same.ours, same.protocol) == (f"{ENTRY}/1", champion, "same protocol")
-    assert same.difference == pytest.approx(champion - 0.75)
-    (unsaid,) = compare({FAMILY: [target()]}, versions)
-    assert unsaid.protocol == "protocol differs"
-    (elsewhere,) = compare({FAMILY: [target(dataset="mnist")]}, versions)
-    assert elsewhere.protocol == "protocol differs (other data: digits)"
+    held = read(settings)
+    champion = held.numbered(ENTRY, 1).record.score.metrics["accuracy"]
+    assert standing(held) == (held.numbered(ENTRY, 1),)
+    ours, other = {"data_digest": "d" * 32}, {"data_digest": "e" * 32}
+    cases = [
+        ({"protocol": PROTOCOL} | ours, "same protocol"),
+        (ours, "protocol differs"),
+        ({"protocol": PROTOCOL}, "data not known to be the published"),
+        ({}, "protocol differs, data not known to be the published"),
+        ({"protocol": PROTOCOL} | other, "other data than the published: dddddddd"),
+        ({"dataset": "mnist"}, "protocol differs, other data: digits"),
+        ({"dataset": "mnist", "protocol": PROTOCOL} | ours, "other data: digits"),
+    ]
+    for changes, remark in cases:
+        (line,) = compare({FAMILY: [target(**changes)]}, standing(held))
+        assert (line.version, line.ours, line.remark) == (f"{ENTRY}/1", champion, remark)
+        if "other data" in remark:
+            assert line.difference is None
+        else:
+            assert line.difference == pytest.approx(champion - 0.75)
 
 
 def test_what_was_not_measured_has_no_difference(settings: Settings, make_model: Making) -> None:
     store.register(make_model(), settings)
     for published in ({FAMILY: [target(metric="mIoU")]}, {"another-family": [target()]}):
-        (line,) = compare(published, ready_versions(settings))
-        assert (line.ours, line.difference, line.protocol) == (None, None, "not measured yet")
+        (line,) = compare(published, standing(read(settings)))
+        assert (line.ours, line.difference, line.remark) == (None, None, "not measured yet")
 
 
 def test_described_targets_are_the_families_own(tmp_path: Path) -> None:
@@ -54,9 +67,10 @@ def test_described_targets_are_the_families_own(tmp_path: Path) -> None:
 
 def test_a_board_holds_those_of_its_families(settings: Settings, make_model: Making) -> None:
     store.register(make_model(right=0.9), settings)
-    published = {FAMILY: [target(protocol=PROTOCOL), target(metric="mIoU")], "another-family": [target()]}
-    (board,) = leaderboard(settings, targets=published)
-    assert [(line.metric, line.protocol) for line in board.published] == [("accuracy", "same protocol")]
+    same = target(protocol=PROTOCOL, data_digest="d" * 32)
+    published = {FAMILY: [same, target(metric="mIoU")], "another-family": [target()]}
+    (board,) = leaderboard(read(settings), targets=published)
+    assert [(line.metric, line.remark) for line in board.published] == [("accuracy", "same protocol")]
 
 
 def test_show_prints_them(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +79,7 @@ def test_show_prints_them(settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     app = typer.Typer()
     app.command()(catalogue.show)
     shown = json.loads(CliRunner().invoke(app, ["siamfc", "--json"]).stdout)["published"]
-    assert {(line["ours"], line["protocol"]) for line in shown} == {(None, "not measured yet")}
+    assert {(line["ours"], line["remark"]) for line in shown} == {(None, "not measured yet")}
     assert "0.608" in CliRunner().invoke(app, ["siamfc"]).stdout
 
 

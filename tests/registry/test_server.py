@@ -61,7 +61,7 @@ def test_register_look_judge_and_pull_over_http(served: Settings, make_model: Ma
     held = glance.read(served)
     assert held.versions() == glance.Snapshot(glance._from_client(served, None)).versions()
     assert held.champion(ENTRY).number == 1
-    assert [row.version for row in leaderboard(served)[0].rows] == [2, 1]
+    assert [row.version for row in leaderboard(held)[0].rows] == [2, 1]
     assert pull(f"{ENTRY}@champion", tmp_path / "pulled", served).number == 1
     assert verify(tmp_path / "pulled") == verify(folder)
     (kept,) = tmp_path.rglob(f"{second.model_id}/artifacts/weights.safetensors")

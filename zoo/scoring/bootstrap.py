@@ -16,6 +16,7 @@ from zoo.scoring.metrics import Scoring
 from zoo.scoring.units import Units
 
 RESAMPLES = 500  # a standard error is known to about 3 % then, 1 / sqrt(2 B): Efron and Tibshirani, section 6.4
+SEED = int.from_bytes(b"nightzoo")  # no small number, from which made data may have been drawn: draws would match them
 COVERAGE = 0.95  # of an interval that is stated beside a score
 
 Values = npt.NDArray[np.float64]
@@ -28,7 +29,7 @@ class Uncertainty(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def error_and_interval(units: Units, scoring: Scoring, *, resamples: int = RESAMPLES, seed: int = 0) -> Uncertainty:
+def error_and_interval(units: Units, scoring: Scoring, *, resamples: int = RESAMPLES, seed: int = SEED) -> Uncertainty:
     """Standard error and 95 % interval of one evaluation's ranking metric.
 
     The interval keeps within the values that the metric can take.

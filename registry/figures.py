@@ -1,0 +1,207 @@
+"""The figures that README and docstrings state, made from registered versions: mean and spread over seeds, floor, asks.
+
+A figure is of one recipe as its numbers are now: the newest version of each seed, all under the benchmark that the
+newest of them stands on. What is built on another entry varies with that one's seed too.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from registry.glance import Snapshot, Version
+from zoo.entry import Entry
+from zoo.published import Ask
+from zoo.scoring.metrics import Metric
+from zoo.scoring.protocols import scoring
+
+BLOCK = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL)  # of a Markdown file
+COMMAND = re.compile(  # of a docstring, what it says behind the command included
+    r"^(?P<command> +zoo train (?P<family>[\w-]+)(?: --variant (?P<variant>[\w-]+))? --recipe (?P<recipe>\w+))"
+    r"(?P<said> *(?:#.*)?)$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What figures are wanted of: an entry as one recipe makes it."""
+
+    entry: Entry
+    recipe_name: str
+    recipe: Mapping[str, Any]  # all numbers
+    needs: tuple[str, ...] = ()  # entries that it is trained on
+    asks: tuple[Ask, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One metric of an entry over the seeds that are registered."""
+
+    entry: Entry
+    recipe_name: str
+    metric: str
+    unit: str
+    values: tuple[float, ...]  # one a seed
+    varied: str  # whose seed varies, where it is not the entry's own
+    floor: float
+    floor_name: str
+    asked: str  # in words; empty where nothing was
+    reached: bool | None
+    seconds: tuple[float, float] | None  # of training, least and most; None where nothing was trained
+
+    @property
+    def spread(self) -> str:
+        """Mean and standard deviation, two digits of the latter."""
+        mean = fmean(self.values)
+        if len(self.values) < 2:
+            return f"{mean:.4g}"
+        deviation = stdev(self.values)
+        places = max(0, 1 - math.floor(math.log10(deviation))) if deviation else 3
+        return f"{mean:.{places}f} ± {deviation:.{places}f}"
+
+    @property
+    def seeds(self) -> str:
+        count = f"{len(self.values)} seed{'s' if len(self.values) > 1 else ''}"
+        return f"{count} of {self.varied}" if self.varied else count
+
+    @property
+    def training(self) -> str:
+        if self.seconds is None:
+            return "none"
+        least, most = (f"{seconds:.0f}" for seconds in self.seconds)
+        return f"{least} s" if least == most else f"{least} to {most} s"
+
+
+def figures(wanted: Iterable[Wanted], held: Snapshot) -> tuple[Figure, ...]:
+    """A figure of each wanted entry's ranking metric, and of every other that something was asked of."""
+    by_entry: dict[str, Wanted] = {of.entry: of for of in wanted}
+    return tuple(figure for of in by_entry.values() for figure in _figures(of, by_entry, held))
+
+
+def table(wanted: Iterable[Wanted], made: Iterable[Figure]) -> str:
+    """The figures as a Markdown table; an entry without any says so."""
+    by_entry: dict[str, list[Figure]] = {}
+    for figure in made:
+        by_entry.setdefault(figure.entry, []).append(figure)
+    rows = [row for of in wanted for row in _rows(of, by_entry.get(of.entry, []))]
+    heads = ("entry", "metric", "mean ± deviation", "over", "floor", "asked for", "training")
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def written(text: str, wanted: Iterable[Wanted], made: Iterable[Figure]) -> str:
+    """A text with its figures as they are now: a Markdown block between `<!-- figures -->` and `<!-- /figures -->`, or
+    the comments behind `zoo train FAMILY --recipe NAME` in a docstring.
+
+    Raises:
+        ValueError: it has a place for neither.
+    """
+    made = tuple(made)
+    if BLOCK.search(text):
+        now = table(wanted, made)
+        return BLOCK.sub(lambda _: now, text)
+    if not COMMAND.search(text):
+        raise ValueError(
+            "expected `<!-- figures -->` and `<!-- /figures -->` on lines of their own, or a line "
+            "`    zoo train FAMILY --recipe NAME` in a docstring; found neither."
+        )
+    first = {(of.entry.model, of.recipe_name): of for of in reversed(made)}  # of each entry, the ranking metric's
+
+    def said(line: re.Match[str]) -> str:
+        model = f"{line['family']}-{line['variant']}" if line["variant"] else line["family"]
+        figure = first.get((model, line["recipe"]))
+        return f"{line['command']}   # {_sentence(figure)}" if figure else line[0]
+
+    return COMMAND.sub(said, text)
+
+
+def _figures(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> Iterator[Figure]:
+    versions = _one_a_seed(of, by_entry, held)
+    if not versions:
+        return
+    newest = list(versions.values())[-1]
+    ranking = newest.ranked_by
+    asks = {ask.metric: ask.value for ask in of.asks if ask.recipe == of.recipe_name}
+    others = asks.keys() - {ranking.name}
+    beside = [metric for metric in scoring(newest.protocol).metrics if metric.name in others] if others else []
+    for metric in (ranking, *beside):
+        yield _figure(of, metric, versions, asks.get(metric.name))
+
+
+def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: float | None) -> Figure:
+    records = [version.record for version in versions.values()]
+    values = tuple(record.score.metrics[metric.name] for record in records)
+    seconds = [record.seconds for record in records if record.steps or record.seconds >= 1]
+    own = {seeds[0] for seeds in versions}
+    return Figure(
+        entry=of.entry,
+        recipe_name=of.recipe_name,
+        metric=metric.name,
+        unit=metric.unit,
+        values=values,
+        varied=" and ".join(of.needs) if len(own) == 1 < len(values) else "",
+        floor=records[-1].floor.metrics[metric.name],
+        floor_name=records[-1].floor.name,
+        asked="" if ask is None else f"{'≥' if metric.higher_is_better else '≤'} {ask:.3g}",
+        reached=None if ask is None else metric.gain(fmean(values), ask) >= 0,
+        seconds=(min(seconds), max(seconds)) if seconds else None,
+    )
+
+
+def _one_a_seed(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> dict[tuple[str, ...], Version]:
+    """The newest version of each seed, its own and those it is built on, on the newest version's benchmark."""
+    alike = [version for version in held.versions(of.entry) if _is_of(version, of)]
+    found: dict[tuple[str, ...], Version] = {}
+    for version in alike:
+        same = (version.protocol, version.data_digest) == (alike[-1].protocol, alike[-1].data_digest)
+        if same and (seeds := _seeds(version, of, by_entry, held)):
+            found.pop(seeds, None)  # so that the newest come last
+            found[seeds] = version
+    return found
+
+
+def _is_of(version: Version, of: Wanted) -> bool:
+    """Whether the recipe as it is now made this version, whatever the seed."""
+    return version.recipe | {"seed": None} == {**of.recipe, "seed": None}
+
+
+def _seeds(version: Version, of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> tuple[str, ...] | None:
+    """Its seed and those of what it is built on; None where that was made by another recipe than the wanted one."""
+    seeds = [str(version.recipe.get("seed", 0))]
+    for entry in of.needs:
+        trains = version.record.upstream.get(entry, "")
+        upstream = held.by_trains(entry, trains)
+        if entry not in by_entry or upstream is None:
+            seeds.append(trains)
+            continue
+        if not _is_of(upstream, by_entry[entry]):
+            return None
+        below = _seeds(upstream, by_entry[entry], by_entry, held)
+        if below is None:
+            return None
+        seeds += below
+    return tuple(seeds)
+
+
+def _rows(of: Wanted, figures: list[Figure]) -> Iterator[tuple[str, ...]]:
+    if not figures:
+        yield f"`{of.entry}`", "", "not registered", "", "", "", ""
+    for i, figure in enumerate(figures):
+        yield (
+            "" if i else f"`{figure.entry}`",
+            f"{figure.metric}, {figure.unit}" if figure.unit else figure.metric,
+            figure.spread,
+            figure.seeds,
+            f"{figure.floor:.3g} ({figure.floor_name})",
+            f"{figure.asked}, not reached" if figure.reached is False else figure.asked,
+            "" if i else figure.training,
+        )
+
+
+def _sentence(figure: Figure) -> str:
+    unit = f" {figure.unit}" if figure.unit else ""
+    training = "" if figure.seconds is None else f", {figure.training}"
+    return f"{figure.metric} {figure.spread}{unit} ({figure.seeds}{training}); floor {figure.floor:.3g}"

@@ -17,7 +17,7 @@ from zoo.contracts import Inputs, Upstream
 from zoo.data.otb import open_otb
 from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.tracking import FirstBox, TrackingBenchmark, one_pass
-from zoo.tasks import Box
+from zoo.tasks.tracking import Box
 from zoo.tracking.hcf import (
     FAMILY,
     CorrelationFilter,

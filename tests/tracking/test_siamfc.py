@@ -10,7 +10,7 @@ import torch
 from zoo.contracts import Inputs
 from zoo.data.otb import open_otb
 from zoo.evaluation.tracking import TrackingBenchmark, one_pass
-from zoo.tasks import Box
+from zoo.tasks.tracking import Box
 from zoo.tracking.siamfc import (
     FAMILY,
     Pairs,

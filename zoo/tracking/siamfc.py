@@ -33,7 +33,7 @@ from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.data.otb import open_otb
 from zoo.data.video import Video
 from zoo.evaluation.tracking import one_pass_evaluation
-from zoo.tasks import Box, Frame
+from zoo.tasks.tracking import Box, Frame
 from zoo.training import Updater
 
 CACHED_BYTES = 2**30  # of decoded frames; a data set that fits is decoded once
@@ -240,7 +240,7 @@ class Pairs:
 
 class SiamFCTracker(nn.Module):
     """Finds the first frame's embedding again in a pyramid of scales around the last box; nothing is learned on the
-    way (section 2.4). Behind `zoo.tasks.Tracker`; the running track is no part of `state_dict()`."""
+    way (section 2.4). Behind `zoo.tasks.tracking.Tracker`; the running track is no part of `state_dict()`."""
 
     window: Float[Tensor, "up up"]
 

@@ -240,8 +240,10 @@ class Window:
 
 
 class HCFTracker(nn.Module):
-    """Moves a window so that the object stays in its middle. Behind `zoo.tasks.tracking.Tracker`; the running track is no part
-    of `state_dict()`."""
+    """Moves a window so that the object stays in its middle, behind `zoo.tasks.tracking.Tracker`.
+
+    The running track is no part of `state_dict()`.
+    """
 
     def __init__(
         self,

@@ -91,7 +91,7 @@ class TwoStreamRecipe(Recipe):
 
 
 class RefiningEstimator(nn.Module):
-    """What is asked of a flow entry: a `zoo.tasks.optical_flow.FlowEstimator` with a number of refinements, as RAFT has."""
+    """What is asked of a flow entry: a `tasks.optical_flow.FlowEstimator` with a number of refinements, as RAFT has."""
 
     updates: int
 

@@ -66,9 +66,9 @@ def make_model(tmp_path: Path) -> Making:
     ) -> Path:
         folder = tmp_path / "made" / name
         (folder / "evaluation").mkdir(parents=True)
-        units, floor = answers(right, seed=seed), answers(0.0, seed=seed)
+        units, trivial = answers(right, seed=seed), answers(0.0, seed=seed)
         units.write(folder / "evaluation" / "units.parquet")
-        floor.write(folder / "evaluation" / "floor.parquet")
+        trivial.write(folder / "evaluation" / "floor.parquet")
         scoring = Accuracy()
         error, interval = error_and_interval(units, scoring, resamples=100)
         value = crc32((weights or name).encode())
@@ -94,7 +94,7 @@ def make_model(tmp_path: Path) -> Making:
             score=Score.model_construct(
                 name=entry, metrics=metrics or scoring.aggregate(units), error=error, interval=interval
             ),
-            floor=Score(name="majority class", metrics=scoring.aggregate(floor)),
+            floor=Score(name="majority class", metrics=scoring.aggregate(trivial)),
             parameters=1000,
             steps=20,
             seconds=seconds,

@@ -56,5 +56,5 @@ def show(
     if any(needs.values()):
         needed = {key: "\n".join(entries) for key, entries in needs.items()}
         numbers.append({"recipe": "needs", **needed, "": "entries that are trained before"})
-    print_table(numbers)
+    print_table(numbers, spare=("",))
     print_published(published)

@@ -53,7 +53,7 @@ def leaderboard(
             _print_board(board)
     for board in boards:
         if not board.rows:
-            typer.echo(f"retired: {_title(board.protocol, board.data_digest)}, {board.versions} versions (--all)")
+            typer.echo(f"retired: {_title(board.protocol, board.data_digest)} (versions: {board.versions}; --all)")
 
 
 def versions(
@@ -78,7 +78,7 @@ def versions(
     for version in found:
         if version.abdicated:
             typer.echo(f"{version} abdicated: {version.abdicated}")
-    talk(f"Why a verdict is what it is: zoo replay {found[-1]}")
+    talk(f"Why a verdict is what it is: zoo replay {entry}/NUMBER")
 
 
 def replay(
@@ -192,7 +192,7 @@ def pull(
 # Tables
 
 
-SPARE_OF_BOARD = ("registered", "95 %", "verdict", "floor", "alias")
+SPARE_OF_BOARD = ("registered", "95 %", "verdict", "alias")
 SPARE_OF_VERSION = ("registered", "95 %", "against", "alias")
 
 
@@ -204,8 +204,7 @@ def _print_board(board: "Board") -> None:
             "recipe": row.recipe,
             board.metric.name: measured(row.value, row.error),
             "95 %": interval(row.interval),
-            "floor": row.floor,
-            "gain": f"{row.gain:+.4g}",
+            "over floor": f"{row.gain:+.4g}",
             "alias": _aliases(row.aliases),
             "verdict": row.verdict or "not judged yet",
             "registered": f"{row.created.astimezone():%Y-%m-%d %H:%M}",
@@ -213,8 +212,8 @@ def _print_board(board: "Board") -> None:
         for row in board.rows
     ]
     better = "higher" if board.metric.higher_is_better else "lower"
-    floors = " or ".join(dict.fromkeys(row.floor_name for row in board.rows))
-    title = f"{_title(board.protocol, board.data_digest)}: {better} is better; gain over the floor, {floors}"
+    floors = " or ".join(dict.fromkeys(f"{row.floor:.4g} ({row.floor_name})" for row in board.rows))
+    title = f"{_title(board.protocol, board.data_digest)}: {better} is better; floor {floors}"
     print_table(rows, title=title, spare=SPARE_OF_BOARD)
     print_published(board.published)
 

@@ -63,6 +63,7 @@ def make_model(tmp_path: Path) -> Making:
         upstream: dict[str, str] | None = None,
         seconds: float = 1.5,
         metrics: dict[str, float] | None = None,
+        floor: dict[str, float] | None = None,
     ) -> Path:
         folder = tmp_path / "made" / name
         (folder / "evaluation").mkdir(parents=True)
@@ -94,7 +95,7 @@ def make_model(tmp_path: Path) -> Making:
             score=Score.model_construct(
                 name=entry, metrics=metrics or scoring.aggregate(units), error=error, interval=interval
             ),
-            floor=Score(name="majority class", metrics=scoring.aggregate(trivial)),
+            floor=Score(name="majority class", metrics=floor or scoring.aggregate(trivial)),
             parameters=1000,
             steps=20,
             seconds=seconds,

@@ -1,4 +1,4 @@
-"""`zoo leaderboard`, `zoo versions`, `zoo pull`: the same answer for people and for programs."""
+"""`zoo leaderboard`, `versions`, `replay`, `figures`, `pull`: the same answer for people and for programs."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,15 @@ import typer
 from typer.testing import CliRunner
 
 from cli import registered
+from flows.lineups import lineup
+from flows.published import wanted
 from registry import promotion, store
+from registry.client import connect
+from registry.glance import read
 from registry.settings import Settings
 from zoo.artifact import verify
 
-from .conftest import ENTRY, PROTOCOL, Making
+from .conftest import ENTRY, PROTOCOL, Making, identity_of
 
 
 @pytest.fixture
@@ -20,7 +24,13 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     monkeypatch.setenv("ZOO_HOME", str(settings.home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     app = typer.Typer()
-    for command in (registered.leaderboard, registered.versions, registered.pull):
+    for command in (
+        registered.leaderboard,
+        registered.versions,
+        registered.replay,
+        registered.figures,
+        registered.pull,
+    ):
         app.command()(command)
     return app
 
@@ -33,17 +43,95 @@ def test_an_empty_registry_says_what_to_do(zoo: typer.Typer) -> None:
 
 
 def test_tables_and_json(zoo: typer.Typer, settings: Settings, make_model: Making, tmp_path: Path) -> None:
-    for name, right in (("a", 0.6), ("b", 0.9)):
-        promotion.challenge(store.register(make_model(name, right=right), settings), settings)
+    for seed, (name, right) in enumerate((("a", 0.6), ("b", 0.9), ("c", 0.5), ("d", 0.5))):
+        made = make_model(name, right=right, recipe={"steps": 20, "seed": seed})
+        promotion.challenge(store.register(made, settings), settings)
     table = CliRunner().invoke(zoo, ["leaderboard"]).stdout
-    assert PROTOCOL in table
-    assert table.index(f"{ENTRY}/2") < table.index(f"{ENTRY}/1")
+    assert f"{PROTOCOL} on data dddddddd: higher is better; floor 0 (majority class)" in " ".join(table.split())
+    assert table.index(f"{ENTRY}/2") < table.index(f"{ENTRY}/4")
+    assert "smoke seed 3" in table
+    assert f"{ENTRY}/1" not in table
+    assert f"{ENTRY}/1" in CliRunner().invoke(zoo, ["leaderboard", "--all"]).stdout
+    assert max(map(len, table.splitlines())) <= 80
     (board,) = json.loads(CliRunner().invoke(zoo, ["leaderboard", "digits", "--json"]).stdout)
-    assert [(row["version"], row["aliases"]) for row in board["rows"]] == [(2, ["champion"]), (1, [])]
-    listed = json.loads(CliRunner().invoke(zoo, ["versions", ENTRY, "--json"]).stdout)
-    assert [row["verdict"] for row in listed] == ["PROMOTE", "PROMOTE"]
+    assert [(row["version"], row["aliases"]) for row in board["rows"]] == [(2, ["champion"]), (4, [])]
+    low, high = board["rows"][0]["interval"]
+    assert low < board["rows"][0]["value"] < high
+    assert (board["versions"], board["retired"]) == (4, False)
     pulled = CliRunner().invoke(zoo, ["pull", f"{ENTRY}@champion", str(tmp_path / "model"), "--json"])
     assert json.loads(pulled.stdout)["manifest"] == verify(tmp_path / "model")
     refused = CliRunner().invoke(zoo, ["pull", f"{ENTRY}@nobody", str(tmp_path / "other")])
     assert isinstance(refused.exception, ValueError)
     assert refused.exit_code == 1
+
+
+def test_versions_of_two_scorings_stand_in_two_tables(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
+    """Other columns in other rows broke the table; the interval and an abdication's reason are told."""
+    first = store.register(make_model("first", right=0.7), settings)
+    promotion.challenge(first, settings)
+    store.register(
+        make_model(
+            "bits", protocol="digits-test/bpd@1:bound", metrics={"bits_per_dim": 4.5}, floor={"bits_per_dim": 6.5}
+        ),
+        settings,
+    )
+    promotion.abdicate(first, "its recipe is no longer understood", settings)
+    table = CliRunner().invoke(zoo, ["versions", ENTRY])
+    assert table.exit_code == 0
+    assert max(map(len, table.stdout.splitlines())) <= 80
+    above, below = table.stdout.split("digits-test/bpd@1:bound on data")
+    assert f"{PROTOCOL} on data dddddddd" in above
+    assert "accuracy" in above
+    assert "bits_per_dim" not in above
+    assert "bits_per_dim" in below
+    assert "not judged yet" in below
+    assert f"{ENTRY}/1 abdicated: its recipe is no longer understood" in table.stdout
+    one, two = json.loads(CliRunner().invoke(zoo, ["versions", ENTRY, "--json"]).stdout)
+    assert (one["verdict"], one["abdicated"]) == ("PROMOTE", "its recipe is no longer understood")
+    assert one["interval"][0] < one["metrics"]["accuracy"] < one["interval"][1]
+    assert two["metrics"] == {"bits_per_dim": 4.5}
+    assert (one["scores"], one["trains"]) == (identity_of("first"), identity_of("first"))
+    retired = CliRunner().invoke(zoo, ["leaderboard"]).stdout
+    assert retired.splitlines()[-1] == f"retired: {PROTOCOL} on data dddddddd (versions: 1; --all)"
+
+
+def test_a_verdict_is_made_again(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
+    promotion.challenge(store.register(make_model("first", right=0.7), settings), settings)
+    same = CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1"])
+    assert same.exit_code == 0
+    assert same.stdout.startswith(f"{ENTRY}/1: PROMOTE: better than the floor")
+    told = json.loads(CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1", "--json"]).stdout)
+    assert (told["same"], told["differs"], told["stored"]) == (True, [], told["again"])
+
+    stored = json.loads(read(settings).numbered(ENTRY, 1).tags["verdict"])
+    connect(settings).set_model_version_tag(ENTRY, "1", "verdict", json.dumps(stored | {"gain": 0.5}))
+    other = CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1"])
+    assert other.exit_code == 1
+    assert "gain: stored 0.5, now 0." in other.stdout
+    assert "another verdict now (gain differ)" in str(other.exception)
+    told = json.loads(CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1", "--json"]).stdout)
+    assert (told["same"], told["differs"]) == (False, ["gain"])
+
+
+def test_figures_are_printed_written_and_checked(
+    zoo: typer.Typer, settings: Settings, make_model: Making, tmp_path: Path
+) -> None:
+    nothing = CliRunner().invoke(zoo, ["figures"])
+    assert nothing.exit_code == 1
+    assert "zoo night --lineup mini" in str(nothing.exception)
+    of = next(of for of in wanted(lineup("mini"), settings) if of.entry == ENTRY)
+    for seed in (0, 1):
+        recipe = {**of.recipe, "seed": seed}
+        store.register(make_model(f"{seed}", right=0.7 + 0.1 * seed, recipe=recipe, recipe_name="mini"), settings)
+    printed = CliRunner().invoke(zoo, ["figures"]).stdout
+    assert f"| `{ENTRY}` | accuracy | 0." in printed
+    assert "| `fcn8s.collage-seg` |  | not registered |" in printed
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- figures -->\n<!-- /figures -->\n")
+    stale = CliRunner().invoke(zoo, ["figures", str(readme), "--check"])
+    assert stale.exit_code == 1
+    assert "README.md" in str(stale.exception)
+    assert CliRunner().invoke(zoo, ["figures", str(readme), "--write"]).exit_code == 0
+    assert readme.read_text() == f"<!-- figures -->\n{printed}<!-- /figures -->\n"
+    assert CliRunner().invoke(zoo, ["figures", str(readme), "--check"]).exit_code == 0
+    assert [row["entry"] for row in json.loads(CliRunner().invoke(zoo, ["figures", "--json"]).stdout)] == [ENTRY]

@@ -287,6 +287,15 @@ def test_from_server_to_record(server: Server, tmp_path: Path) -> None:
         fetch("little", here, sources=sources)
 
 
+def test_nothing_is_transferred_that_could_not_be_recorded(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "datasets.dvc").write_text(f"outs:\n- path: datasets\nmeta:\n  digests:\n    camvid: {'0' * 64}\n")
+    file = File(url=server.url("set.bin"))
+    sources = {"little": Source(title="", page="", licence="", files=(file,))}
+    with pytest.raises(ValueError, match="also records camvid"):
+        fetch("little", Settings(tmp_path, tmp_path / "home", ""), sources=sources)
+    assert server.asked == []
+
+
 def test_the_table_is_whole() -> None:
     lengths = {"md5": 32, "sha256": 64}
     for name, of in SOURCES.items():

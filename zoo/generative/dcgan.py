@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
-from zoo.contracts import Facts, Family, Target
+from zoo.contracts import Ask, Facts, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.generative.adversarial import Alternating, Losses
 from zoo.layers.dcgan import DcganSizes, networks
@@ -66,6 +66,7 @@ FAMILY = Family(
     learner=learner,
     batches=PictureBatches,
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(
         Target(metric="FID", value=28.95, dataset="cifar10", source="reproduced by others, 10k against 10k"),
         Target(metric="FID", value=42.7, dataset="cifar10", source="reproduced by others, 50k"),

@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Learner, Scalars, Scores, Target
+from zoo.contracts import Ask, Batch, Facts, Family, Learner, Scalars, Scores, Target
 from zoo.entry import Entry
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
@@ -449,6 +449,7 @@ DDPM = Family(
     learner=DdpmLearner,
     batches=PictureBatches,
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(
         Target(metric="FID", value=3.17, dataset="cifar10", source="table 1, L_simple"),
         Target(metric="IS", value=9.46, dataset="cifar10", source="table 1, L_simple"),
@@ -467,6 +468,7 @@ DDIM = Family(
     learner=DdimLearner,
     batches=PictureBatches,
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(
         Target(metric="FID", value=4.16, dataset="cifar10", source="table 1, 100 steps, eta 0"),
         Target(metric="FID", value=5.52, dataset="cifar10", source="100 steps, reproduced by others"),

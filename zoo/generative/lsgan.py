@@ -8,7 +8,7 @@ Differs from the paper: the networks are DCGAN's, which the paper's own (figure 
 
 from pydantic import Field
 
-from zoo.contracts import Facts, Family, Target
+from zoo.contracts import Ask, Facts, Family, Target
 from zoo.evaluation.sample_quality import sample_quality
 from zoo.generative import dcgan
 from zoo.generative.adversarial import Alternating, Losses
@@ -53,6 +53,7 @@ FAMILY = Family(
     learner=learner,
     batches=PictureBatches,
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(
         Target(metric="IS", value=6.55, dataset="cifar10", source="reproduced by others"),
         Target(metric="FID", value=40.2, dataset="cifar10", source="reproduced by others"),

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.evaluation.density import DensityBenchmark
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.training import Updater
@@ -220,6 +220,7 @@ VAE_BERNOULLI = Family(
     learner=_bernoulli,
     batches=PictureBatches,
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=54.1),),
 )
 VAE_GAUSSIAN = Family(
     name="vae-gaussian",
@@ -233,4 +234,5 @@ VAE_GAUSSIAN = Family(
     learner=partial(VaeLearner, decoder=GaussianDecoder),
     batches=PictureBatches,
     benchmark=_bits,
+    asks=(Ask(metric="bits_per_dim", value=6.43),),
 )

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Facts, Family
+from zoo.contracts import Ask, Facts, Family
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.generative.adversarial import WASSERSTEIN, Alternating
 from zoo.layers.dcgan import DcganSizes, networks
@@ -72,4 +72,5 @@ FAMILY = Family(
     learner=learner,
     batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=54.1),),
 )

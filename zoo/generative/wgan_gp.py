@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Facts, Family, Target
+from zoo.contracts import Ask, Facts, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.generative.adversarial import WASSERSTEIN, Alternating, Penalty
 from zoo.layers.pixels import dequantised, signed, to_bytes
@@ -224,6 +224,7 @@ FAMILY = Family(
     learner=learner,
     batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
+    asks=(Ask(metric="classifier_FID", value=27.0),),
     targets=(
         Target(metric="IS", value=7.86, dataset="cifar10", source="table 3, unsupervised ResNet"),
         Target(metric="FID", value=16.95, dataset="cifar10", source="reproduced by others"),

@@ -35,7 +35,7 @@ from torch.nn import functional
 from torchvision.models.optical_flow import raft_large, raft_small
 from torchvision.models.optical_flow.raft import CorrBlock
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Scores, Target
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Scores, Target
 from zoo.data.flow import FlowPair, open_flow
 from zoo.evaluation.flow import FlowBenchmark
 from zoo.training import Updater, shuffled
@@ -277,6 +277,7 @@ RAFT_SMALL = Family(
     learner=partial(RAFTLearner, size="small"),
     batches=FlowBatches,
     benchmark=_benchmark,
+    asks=(Ask(metric="EPE", value=3.5),),
     targets=(
         *_published_errors(2.21, 3.35, 7.51, 0.269, source="paper, table 1, C+T, small"),
         *_published_errors(1.9901, 3.2831, 7.5978, 0.2524, source="torchvision, Raft_Small_Weights.C_T_V2"),
@@ -296,6 +297,7 @@ RAFT = Family(
     learner=partial(RAFTLearner, size="large"),
     batches=FlowBatches,
     benchmark=_benchmark,
+    asks=(Ask(metric="EPE", value=6.3),),
     targets=(
         *_published_errors(1.43, 2.71, 5.04, 0.174, source="paper, table 1, C+T"),
         *_published_errors(1.3822, 2.7161, 4.5118, 0.1607, source="torchvision, Raft_Large_Weights.C_T_V2"),

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.data.labelled import open_labelled
 from zoo.evaluation.classification import ClassificationBenchmark
 from zoo.training import Updater, shuffled
@@ -116,4 +116,5 @@ FAMILY = Family(
     learner=ClassifierLearner,
     batches=DigitBatches,
     benchmark=_benchmark,
+    asks=(Ask(metric="accuracy", value=0.5),),
 )

@@ -32,7 +32,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.coco import open_coco
 from zoo.evaluation.detection import DetectionBenchmark
 from zoo.tasks.detection import Detections
@@ -312,6 +312,7 @@ FAMILY = Family(
     learner=MaskRCNNLearner,
     batches=MaskRCNNBatches,
     benchmark=_benchmark,
+    asks=(Ask(metric="box_AP", value=0.101),),
     targets=(
         *_published_scores("Detectron2's model zoo, R50-FPN 1x", mask_AP=0.352, box_AP=0.386),
         *_published_scores("torchvision, MaskRCNN_ResNet50_FPN_Weights.COCO_V1", mask_AP=0.346, box_AP=0.379),

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.vgg import cfgs, make_layers
 
-from zoo.contracts import Facts, Family, Inputs, Learner, Recipe, Scores, Target
+from zoo.contracts import Ask, Facts, Family, Inputs, Learner, Recipe, Scores, Target
 from zoo.evaluation.tracking import one_pass_evaluation
 from zoo.tasks.tracking import Box, Frame
 from zoo.tracking.siamfc import SiamFCTracker
@@ -375,6 +375,7 @@ FAMILY = Family(
     learner=HCFLearner,
     batches=_nothing,
     benchmark=one_pass_evaluation,
+    asks=(Ask(metric="success_auc", value=0.319),),
     targets=(
         Target(metric="success_auc", value=0.605, dataset="otb-2013", source="paper, one pass, 50 sequences"),
         Target(metric="precision_20px", value=0.891, dataset="otb-2013", source="paper, one pass, 50 sequences"),

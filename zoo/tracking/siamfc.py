@@ -29,7 +29,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Scores, Target
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Scores, Target
 from zoo.data.otb import open_otb
 from zoo.data.video import Video
 from zoo.evaluation.tracking import one_pass_evaluation
@@ -404,6 +404,7 @@ FAMILY = Family(
     learner=SiamFCLearner,
     batches=_batches,
     benchmark=one_pass_evaluation,
+    asks=(Ask(metric="success_auc", value=0.369),),
     targets=(
         Target(metric="success_auc", value=0.608, dataset="otb-2013", source="paper, OTB-13, SiamFC-3s"),
         Target(metric="success_auc", value=0.589, dataset="otb-2013", source="siamfc-pytorch, trained on GOT-10k"),

@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.ucf101 import open_ucf101
 from zoo.evaluation.action import ActionBenchmark
 from zoo.training import Updater, shuffled
@@ -234,6 +234,7 @@ FAMILY = Family(
     learner=C3DLearner,
     batches=C3DBatches,
     benchmark=_benchmark,
+    asks=(Ask(metric="accuracy", value=0.375),),
     targets=(
         Target(metric="accuracy", value=0.823, dataset="ucf101", source="paper, table 3: C3D (1 net) + linear SVM"),
         Target(metric="accuracy", value=0.8308, dataset="ucf101", source="reproduced by others, 10 clips, pretrained"),

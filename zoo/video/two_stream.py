@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import vgg16
 
-from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.ucf101 import open_ucf101
 from zoo.entry import Entry
 from zoo.evaluation.action import ActionBenchmark
@@ -408,6 +408,7 @@ FAMILY = Family(
     learner=TwoStreamLearner,
     batches=TwoStreamBatches,
     benchmark=_benchmark,
+    asks=(Ask(metric="accuracy", value=0.375),),
     targets=(
         Target(metric="accuracy", value=0.869, dataset="ucf101", source="paper, table 4, averaged, mean of 3 splits"),
         Target(metric="accuracy", value=0.885, dataset="ucf101", source="reproduced by others, ResNet-101, split 1"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo.contracts import Picture
-from zoo.evaluation.evaluate import evaluate, kept_floor
+from zoo.evaluation.evaluate import kept_floor
 from zoo.evaluation.stage import Stage
 from zoo.scoring.classification import Accuracy
 from zoo.scoring.units import Evaluated, Units
@@ -40,16 +40,6 @@ class Counting:
 def same(a: Evaluated, b: Evaluated) -> bool:
     pairs = ((a.units.rows, b.units.rows), (a.units.constants, b.units.constants), (a.shown, b.shown))
     return all(x.keys() == y.keys() and all(np.array_equal(x[k], y[k]) for k in x) for x, y in pairs)
-
-
-def test_an_evaluation_survives_a_folder(tmp_path: Path) -> None:
-    scored = evaluate(Counting(), object())
-    scored.write(tmp_path)
-    assert same(Evaluated.read(tmp_path), scored)
-    bare = Evaluated(Units({"value": np.zeros(2)}))
-    (tmp_path / "bare").mkdir()
-    bare.write(tmp_path / "bare")
-    assert same(Evaluated.read(tmp_path / "bare"), bare)
 
 
 def test_a_floor_is_scored_once_a_key(tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ from zoo.evaluation.inception import WEIGHTS, FIDInception, open_inception, resi
 from zoo.evaluation.inception_sampling import InceptionSamplingBenchmark
 from zoo.generative.dcgan import FAMILY as DCGAN
 from zoo.scoring.protocols import scoring
-from zoo.scoring.samples import InceptionQuality, Moments, distance_between, frechet_distance, moments
-from zoo.scoring.units import Units
+from zoo.scoring.samples import InceptionQuality, distance_between
 
 
 @pytest.fixture(scope="session")
@@ -72,27 +71,6 @@ def test_other_weights_are_refused(weights: tuple[Path, str], tmp_path: Path) ->
         open_inception(weights[0])
 
 
-def test_streamed_moments_are_those_of_the_whole() -> None:
-    features = np.random.default_rng(0).normal(loc=1e4, size=(1000, 24)).astype(np.float32)  # far from 0: no squares
-    streamed = Moments(24)
-    for part in np.split(features, [1, 300, 301, 777]):
-        streamed.add(part)
-    mean, covariance = moments(features)
-    assert streamed.count == 1000
-    np.testing.assert_allclose(streamed.mean, mean, rtol=1e-12)
-    np.testing.assert_allclose(streamed.covariance, covariance, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize(("n", "m"), [(40, 50), (40, 300), (300, 40), (300, 310)])
-def test_few_samples_give_the_same_distance(n: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.scoring.samples.ROWS_AT_ONCE", 64)
-    random = np.random.default_rng(0)
-    a, b = random.normal(size=(n, 100)), random.normal(size=(m, 100)) * 1.5 + 0.2
-    assert distance_between(a, b) == pytest.approx(frechet_distance(*moments(a), *moments(b)), rel=1e-6)
-    counts = random.integers(0, 3, size=n)
-    assert distance_between(a, b, counts) == pytest.approx(distance_between(np.repeat(a, counts, axis=0), b), rel=1e-6)
-
-
 class Pictures:
     """Draws the training pictures themselves, in order."""
 
@@ -126,14 +104,6 @@ def test_streamed_scores_are_those_of_all_features(
     kept.write_bytes(bytes_kept[:-1] + bytes([bytes_kept[-1] ^ 1]))  # damaged: measured again
     np.testing.assert_array_equal(benchmark.reference(network)["factor"], again["factor"])
     assert kept.read_bytes() == bytes_kept
-
-
-def test_fid_of_a_resample_moves_with_its_parts() -> None:
-    rows = {"fid": np.arange(10.0) + 20, "log_is": np.zeros(10), "kid": np.zeros(10)}
-    units = Units(rows, {"fid": np.array([12.0])})
-    assert InceptionQuality().aggregate(units) == {"FID": 12.0, "IS": 1.0, "KID": 0.0}
-    last = np.eye(10, dtype=np.int64)[9]
-    assert InceptionQuality().aggregate(units, last)["FID"] == pytest.approx(12.0 + 4.5)
 
 
 def test_a_recipe_asks_for_its_feature_space(datasets: Path) -> None:

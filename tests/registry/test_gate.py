@@ -9,7 +9,19 @@ import pytest
 from scipy.stats import t
 
 from registry import gate
-from registry.gate import RULING, Side, Succession, Verdict, alpha_of, differences, judge, replay, weigh
+from registry.gate import (
+    AGREEMENT,
+    ROUNDING,
+    RULING,
+    Side,
+    Succession,
+    Verdict,
+    alpha_of,
+    differences,
+    judge,
+    replay,
+    weigh,
+)
 from zoo.scoring.metrics import Metric
 from zoo.scoring.protocols import SCORINGS, scoring
 from zoo.scoring.units import Units
@@ -192,6 +204,15 @@ def test_without_a_spread_nothing_is_proven(pair: tuple[Units, Units], shift: fl
     assert weigh(spread, old, Mean(), **NUMBERS).decision == "PROMOTE"
 
 
+def test_no_spread_is_measured_by_the_larger_of_the_values() -> None:
+    """90 against 0.001: what the gain wanders by is rounding, as large as values of 90 have it."""
+    near_zero = np.full(UNITS, 0.001)
+    weighing = weigh(units(near_zero + 90 + 1e-12 * np.arange(UNITS)), units(near_zero), Mean(), **NUMBERS)
+    assert 0 < weighing.standard_error < 90 * ROUNDING
+    assert weighing.decision == "HOLD"
+    assert (ROUNDING, AGREEMENT) == (1e-12, 1e-9)
+
+
 def test_equal_models_are_promoted_in_at_most_alpha_of_reigns_and_better_ones_are() -> None:
     """150 reigns of 10 challenges by equals: at alpha 0.05 at most 7.5 are expected, and 16 is three sigmas away."""
     random = np.random.default_rng(11)
@@ -267,6 +288,8 @@ def test_a_verdict_says_whom_and_what_it_compared(tmp_path: Path) -> None:
     assert compare(tmp_path, new, new).reason.startswith("not proven better than champion a.b/1: mean gain +0")
     floor = judge(side(tmp_path, 2, new), side(tmp_path, None, old), Mean(), entry="a.b", challenge=1)
     assert (floor.champion, floor.reason.partition(" by")[0]) == (None, "better than the floor")
+    unnumbered = judge(side(tmp_path, None, new), side(tmp_path, 1, old), Mean(), entry="a.b", challenge=1)
+    assert unnumbered.challenger == 0
 
 
 def test_the_draws_depend_on_everything_that_was_asked(tmp_path: Path) -> None:
@@ -286,6 +309,7 @@ def test_the_draws_depend_on_everything_that_was_asked(tmp_path: Path) -> None:
         ),
     ]
     assert len({first.seed, *(verdict.seed for verdict in others)}) == 7
+    assert all(verdict.seed < 2**64 for verdict in (first, *others))
 
 
 def test_replay_gives_the_same_answer_and_refuses_other_units(tmp_path: Path) -> None:

@@ -80,6 +80,28 @@ def test_a_metric_that_some_draws_do_not_have_is_refused() -> None:
         error_and_interval(units([1.0, np.nan]), Mean())
 
 
+def test_a_standard_error_of_few_resamples_is_not_too_small() -> None:
+    """The deviation of a sample: squares over one less than there are."""
+    values = units(np.random.default_rng(2).normal(size=9))
+    first, second, third = resampled([values], Mean(), resamples=3, seed=0)[:, 0]
+    mean = (first + second + third) / 3
+    by_hand = np.sqrt(((first - mean) ** 2 + (second - mean) ** 2 + (third - mean) ** 2) / 2)
+    assert error_and_interval(values, Mean(), resamples=3).error == pytest.approx(by_hand)
+
+
+@dataclass(frozen=True)
+class Reciprocal(Mean):
+    """Of how often the first unit was drawn, which may be never."""
+
+    def aggregate(self, _units: Units, counts: npt.NDArray[np.int64] | None = None) -> dict[str, float]:
+        return {"mean": 1.0 if counts is None else 1 / counts[0] if counts[0] else np.inf}
+
+
+def test_one_draw_without_the_metric_is_enough_to_refuse() -> None:
+    with pytest.raises(ValueError, match="mean@1: mean of resampled units is not finite"):
+        resampled([units([1.0, 2.0, 3.0])], Reciprocal(), resamples=20, seed=0)
+
+
 def test_student_quantile_is_the_other_librarys() -> None:
     for probability, degrees in ((0.975, 4), (0.9999, 39), (0.6, 1)):
         assert student_quantile(probability, degrees) == pytest.approx(t.ppf(probability, degrees), rel=1e-9)

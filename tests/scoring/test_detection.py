@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from zoo.data.coco import Instances
-from zoo.scoring.detection import CocoAP, Found, matched
+from zoo.scoring.detection import DETECTIONS, CocoAP, Found, matched
 from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
 
@@ -60,6 +60,29 @@ def test_what_lies_on_a_crowd_counts_neither_way() -> None:
     assert CocoAP().aggregate(units((true, found(*on_crowd, right)), classes=1))["mask_AP"] == pytest.approx(1)
     elsewhere = (0, 0.9, [0, 10, 4, 4])
     assert CocoAP().aggregate(units((true, found(elsewhere, right)), classes=1))["mask_AP"] == pytest.approx(0.5)
+
+
+def test_large_things_count_like_small_ones() -> None:
+    """COCO's numbers for small, medium and large things are others."""
+    masks = np.zeros((2, 120, 300), bool)
+    masks[0, 2:12, 2:12] = masks[1, 10:110, 20:120] = True
+    boxes = np.array([[2.0, 2.0, 10.0, 10.0], [20.0, 10.0, 100.0, 100.0]])
+    classes = np.array([0, 0])
+    true = Instances(boxes, classes, masks, np.zeros(2, bool))
+    values = CocoAP().aggregate(units((true, Found(boxes, np.array([0.9, 0.8]), classes, masks)), classes=1))
+    assert values == pytest.approx(dict.fromkeys(values, 1.0))
+    half = Found(boxes[:1], np.array([0.9]), classes[:1], masks[:1])
+    assert CocoAP().aggregate(units((true, half), classes=1))["mask_AP"] == pytest.approx(51 / 101)
+
+
+def test_a_hundred_detections_of_a_picture_count() -> None:
+    """Of 101 things, all found, the last one is not asked for."""
+    boxes = [[x, y, 1, 1] for y in range(SIDE) for x in range(SIDE)][:101]
+    true = truth(*((0, box) for box in boxes))
+    said = found(*((0, 1 - i / 200, box) for i, box in enumerate(boxes)))
+    assert DETECTIONS == 100
+    values = CocoAP().aggregate(units((true, said), classes=1))
+    assert values["box_AP"] == pytest.approx(100 / 101)  # precision 1 up to recall 100/101, the last but one of 101
 
 
 def test_boxes_and_masks_are_told_apart() -> None:

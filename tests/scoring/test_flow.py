@@ -61,6 +61,10 @@ def test_no_known_flow_wrong_size_and_not_finite() -> None:
             EndPointError(per).aggregate(units(nothing))
     with pytest.raises(ValueError, match=r"a: expected a flow of the picture's size \(1, 5, 2\), got \(1, 4, 2\)"):
         end_point_errors(ESTIMATE[:, :4], TRUTH, KNOWN, name="a")
+    one = ESTIMATE.copy()
+    one[0, 4, 1] = np.inf  # also where the truth is not known
+    with pytest.raises(ValueError, match="a: expected a finite flow"):
+        end_point_errors(one, TRUTH, KNOWN, name="a")
     with pytest.raises(ValueError, match="a: expected a finite flow"):
         end_point_errors(ESTIMATE * np.nan, TRUTH, KNOWN, name="a")
 

@@ -1,5 +1,8 @@
 """A protocol finds the scoring that made its number, and no other."""
 
+import subprocess
+import sys
+
 import pytest
 
 from zoo.scoring.protocols import SCORINGS, scoring
@@ -25,3 +28,11 @@ def test_by_id(protocol: str, identity: str) -> None:
 def test_an_unknown_counting_is_refused(protocol: str) -> None:
     with pytest.raises(ValueError, match="expected its scoring to be one of"):
         scoring(protocol)
+
+
+def test_counting_needs_no_torch() -> None:
+    """Neither ours nor what it imports: a verdict replays in a second."""
+    ids = [f"x-val/{'space-' * (name == 'fid@1')}{name}" for name in SCORINGS]
+    code = f"import sys; from zoo.scoring.protocols import scoring; [scoring(p) for p in {ids}]; "
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

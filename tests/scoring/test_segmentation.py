@@ -42,6 +42,11 @@ def test_a_class_that_is_only_in_the_truth_counts_too() -> None:
     )
 
 
+def test_a_class_of_one_pixel_counts_like_any_other() -> None:
+    confusion = np.diag([8, 1, 0])
+    assert MIoU().aggregate(units(confusion)) == {"mIoU": 1.0, "pixel_accuracy": 1.0, "mean_class_accuracy": 1.0}
+
+
 def test_agrees_with_torchmetrics_on_random_labels() -> None:
     rng = np.random.default_rng(0)
     truth = rng.choice([*range(21), 255], size=(5, 40, 30)).astype(np.uint8)
@@ -81,6 +86,7 @@ def test_nothing_labelled_is_refused() -> None:
     ("truth", "prediction", "complaint"),
     [
         ([[0, 3]], [[0, 1]], "street.*labels 0 to 2 or 255 for void, got 3"),
+        ([[0, 1, 254]], [[0, 1, 1]], "street.*labels 0 to 2 or 255 for void, got 254"),
         ([[0, 1]], [[0, 3]], "street.*predicted classes 0 to 2, got 0 to 3"),
         ([[0, 1]], [[-1, 1]], "street.*predicted classes 0 to 2, got -1 to 1"),
         ([[0, 1]], [[0]], r"street.*size \(1, 2\), got \(1, 1\)"),

@@ -1,11 +1,74 @@
-"""Units that are compared in pairs have to be the same things in the same order."""
+"""Units survive a file, and where they are compared in pairs have to be the same things in the same order."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from zoo.scoring.units import NAMING, Units
+from zoo.scoring.units import NAMING, Evaluated, Units
+
+
+def ragged(*values: Any, dtype: type) -> np.ndarray:
+    return np.fromiter((np.array(value, dtype) for value in values), dtype=object, count=len(values))
+
+
+EVERY_KIND = {
+    "id": np.array(["cat", "dog", "Kühe"]),
+    "label": np.array([3, 1, 2]),
+    "share": np.array([0.1, 1 / 3, np.pi]),
+    "right": np.array([True, False, True]),
+    "scores": np.arange(6, dtype=np.float32).reshape(3, 2),
+    "confusion": np.arange(3 * 2 * 4).reshape(3, 2, 4),
+    "flags": np.arange(6).reshape(3, 2) % 2 == 0,
+    "turned": np.arange(6).reshape(2, 3).T,  # which lies otherwise in memory
+    "overlap": ragged([0.5, 1 / 3], [], [1.0], dtype=float),
+    "class": ragged([], [7], [1, 2], dtype=np.int64),
+    "seen": ragged([True], [False, True], [], dtype=bool),
+    "rle": ragged(*([1, 2, 255],) * 3, dtype=np.uint8),  # of one length: still ragged
+}
+
+
+def assert_same(found: Mapping[str, np.ndarray], kept: Mapping[str, np.ndarray]) -> None:
+    """Names in their order, types, shapes and values."""
+    assert list(found) == list(kept)
+    for name, column in kept.items():
+        assert found[name].shape == column.shape, name
+        pairs = zip(found[name], column, strict=True) if column.dtype == object else [(found[name], column)]
+        for mine, theirs in pairs:
+            assert mine.dtype == theirs.dtype or theirs.dtype.kind == "U"
+            assert mine.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("constants", [{}, {"reference": np.arange(6.0).reshape(2, 3).T, "fid": np.array([2.5])}])
+def test_units_survive_a_file(tmp_path: Path, constants: dict[str, np.ndarray]) -> None:
+    path = tmp_path / "floor.parquet"
+    Units(EVERY_KIND, constants).write(path)
+    assert (
+        sorted(file.name for file in tmp_path.iterdir())
+        == ["floor.parquet", "floor.safetensors"][: 1 + bool(constants)]
+    )
+    again = Units.read(path)
+    assert len(again) == 3
+    assert_same(again.rows, EVERY_KIND)
+    assert_same(dict(sorted(again.constants.items())), dict(sorted(constants.items())))
+
+
+def test_an_evaluation_survives_a_folder(tmp_path: Path) -> None:
+    shown = {"draws": np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2), "track": np.arange(6.0).reshape(2, 3).T}
+    for name, kept in {"shown": Evaluated(Units(EVERY_KIND), shown), "bare": Evaluated(Units(EVERY_KIND))}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        kept.write(folder)
+        again = Evaluated.read(folder)
+        assert_same(again.units.rows, EVERY_KIND)
+        assert_same(dict(sorted(again.shown.items())), dict(sorted(kept.shown.items())))
+
+
+def test_columns_of_different_length_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected columns of one length, got \{'id': 2, 'value': 3\}"):
+        Units({"id": np.arange(2), "value": np.arange(3)}).write(tmp_path / "units.parquet")
 
 
 @pytest.mark.parametrize("column", NAMING)

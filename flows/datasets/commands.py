@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from flows.datasets import dvc
-from flows.datasets.copying import copy, staging
+from flows.datasets.copying import check_files, copy, staging
 from flows.datasets.hashing import listed
 from flows.datasets.manifest import Manifest, recorded
 from flows.datasets.recording import check_as_recorded, check_recordable, made_along, record
@@ -101,15 +101,19 @@ def add(name: str, path: Path, settings: Settings, *, skip_bad: bool = False) ->
         What it is, in words; None where no reader knows its layout.
 
     Raises:
-        ValueError: a bad or taken name, no such folder, a known layout with something missing or damaged in it, or a
-            record that cannot take another data set. Nothing of it is left in `datasets/` then.
+        ValueError: a bad or taken name, no such folder, links that lead nowhere or out of it, a known layout with
+            something missing or damaged in it, or a record that cannot take another data set. Nothing of it is left in
+            `datasets/` then.
     """
     check_name(name, settings)
     if not path.is_dir():
         raise ValueError(f"expected the folder of a data set, got {path}, which is none.")
     from zoo.data.layouts import examine  # with numpy and cv2, which a night that skips everything never needs
 
-    words = None if skip_bad else examine(path)  # before anything is made or copied
+    words = None
+    if not skip_bad:  # before anything is made or copied
+        check_files(path)
+        words = examine(path)
     along = made_along(settings)
     for other in along:
         _make(other, settings)

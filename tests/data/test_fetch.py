@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from torchvision import models
 
+import zoo.data.fetch
 from flows.fetch import fetch
 from registry.settings import Settings
 from zoo.data.fetch import download, unpack
@@ -166,6 +168,93 @@ def test_archives_that_are_refused(tmp_path: Path, name: str, content: bytes, sa
     assert not list(tmp_path.rglob("*outside*"))
 
 
+def tarball(content: bytes, compression: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=f"w:{compression}") as archive:
+        member = tarfile.TarInfo("inside")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.tar.bz2"])
+def test_tar_archives_are_unpacked(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(tarball(CONTENT, {"tgz": "gz", "tar": ""}.get(name[2:], name[6:])))
+    unpack(tmp_path / name, tmp_path / "in")
+    assert (tmp_path / "in" / "inside").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("compression", "at", "said"),
+    [
+        ("gz", -8, "CRC check failed"),
+        ("gz", -1, "Incorrect length of data"),
+        ("bz2", -3, "Invalid data stream"),
+    ],
+)
+def test_the_checksum_at_the_end_of_a_stream_is_compared(tmp_path: Path, compression: str, at: int, said: str) -> None:
+    """All of the archive is there before it: `tarfile` alone accepts this."""
+    damaged = bytearray(tarball(CONTENT, compression))
+    damaged[at] ^= 1
+    path = tmp_path / f"a.tar.{compression}"
+    path.write_bytes(damaged)
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path / "unnoticed", filter="data")
+    with pytest.raises(ValueError, match=rf"cannot be unpacked: {said}.*Delete it and fetch again"):
+        unpack(path, tmp_path / "in")
+    path.write_bytes(tarball(CONTENT, compression)[:-5])
+    with pytest.raises(ValueError, match="cannot be unpacked: Compressed file ended"):
+        unpack(path, tmp_path / "in")
+
+
+def test_damage_within_a_zip_is_named(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside", np.random.default_rng(0).bytes(5000))
+    whole = out.getvalue()
+    encrypted = bytearray(whole)
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        encrypted[encrypted.index(header) + flags] |= 1
+    for content, said in (
+        (whole[:60] + b"\xff" * 40 + whole[100:], "Error -3|Bad CRC"),
+        (bytes(encrypted), "encrypted"),
+    ):
+        (tmp_path / "a.zip").write_bytes(content)
+        with pytest.raises(ValueError, match=f"cannot be unpacked: .*({said})"):
+            unpack(tmp_path / "a.zip", tmp_path / "in")
+
+
+def deflated(name: str, size: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(size))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.zip", deflated("outsize", 3_000_000)), ("a.tar.gz", tarball(bytes(3_000_000), "gz"))],
+)
+def test_an_archive_that_unpacks_to_a_thousand_times_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    unpack(tmp_path / name, tmp_path / "small")  # nobody minds 3 MB
+    monkeypatch.setattr(zoo.data.fetch, "SMALL", 2_000_000)
+    with pytest.raises(ValueError, match=r"expected an archive that unpacks to at most 2,000,000 .* got 3,000,000"):
+        unpack(tmp_path / name, tmp_path / "in")
+    assert not list((tmp_path / "in").iterdir())
+
+
+def test_an_archive_that_is_larger_than_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo.data.fetch, "SMALL", 1 << 62)
+    member = tarfile.TarInfo("inside")
+    member.size = 1 << 60
+    (tmp_path / "a.tar").write_bytes(member.tobuf() + bytes(10_240))
+    with pytest.raises(ValueError, match=r"what is free on the disk.* got 1,152,921,504,606,846,976 or more"):
+        unpack(tmp_path / "a.tar", tmp_path / "in")
+
+
 def test_from_server_to_record(server: Server, tmp_path: Path) -> None:
     """A data set in two files, one an archive, one plain, interrupted once; then it is there already."""
     made = tmp_path / "made"
@@ -196,6 +285,15 @@ def test_from_server_to_record(server: Server, tmp_path: Path) -> None:
     assert not (here.home / "downloads" / "little").exists()
     with pytest.raises(ValueError, match="there is a data set 'little' already"):
         fetch("little", here, sources=sources)
+
+
+def test_nothing_is_transferred_that_could_not_be_recorded(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "datasets.dvc").write_text(f"outs:\n- path: datasets\nmeta:\n  digests:\n    camvid: {'0' * 64}\n")
+    file = File(url=server.url("set.bin"))
+    sources = {"little": Source(title="", page="", licence="", files=(file,))}
+    with pytest.raises(ValueError, match="also records camvid"):
+        fetch("little", Settings(tmp_path, tmp_path / "home", ""), sources=sources)
+    assert server.asked == []
 
 
 def test_the_table_is_whole() -> None:

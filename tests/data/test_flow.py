@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from zoo.data.flow import flow_splits, open_flow, read_flo, read_flow_png
+from zoo.data.layouts import examine
+from zoo.data.left_out import left_out
 
 LIST = "FlyingChairs_release_test_train_split.list"
 
@@ -100,17 +102,55 @@ def test_real_kitti_and_middlebury(shared_data: Path) -> None:
 
 
 @pytest.mark.shared_data
-def test_real_chairs(shared_data: Path, tmp_path: Path) -> None:
-    for path in (shared_data / "flow_flyingchairs").glob("0000001-*"):
-        (tmp_path / path.name).symlink_to(path)
-    official = (shared_data / "flow_flyingchairs" / LIST).read_text().splitlines()
+def test_real_chairs(shared_data: Path) -> None:
+    """FlowNet2's example as it comes, with the list of the whole release."""
+    folder = shared_data / "flow_flyingchairs"
+    official = (folder / LIST).read_text().splitlines()
     assert (len(official), official.count("2")) == (22872, 640)
-    (tmp_path / LIST).write_text(f"{official[0]}\n")
-    pair = open_flow(tmp_path, "train")[0]
+    (pair,) = open_flow(folder, "train")
     assert pair.first.shape == (384, 512, 3)
     assert np.median(_differences(pair)) < 3
-    with pytest.raises(ValueError, match=r"names 22871 pairs that are absent, first 0000002-gt\.flo"):
-        open_flow(shared_data / "flow_flyingchairs", "train")
+    assert flow_splits(folder) == ("train",)
+    with pytest.raises(ValueError, match="expected pairs in the split val of FlyingChairs, found none"):
+        open_flow(folder, "val")
+    assert examine(folder) == "pairs with flow: 1 train; a sample: its list names 22,871 pairs more"
+
+
+@pytest.fixture
+def examples(chairs: Path) -> Path:
+    """FlowNet2's nine examples count from 0; here three, and the 22,872 lines that lie beside them."""
+    for n in (1, 2, 3):
+        for ending in ("-img0.ppm", "-img1.ppm", "-gt.flo"):
+            (chairs / f"{n:07d}{ending}").rename(chairs / f"{n - 1:07d}{ending}")
+    (chairs / LIST).write_text("1\n2\n" + "1\n" * 22_870)
+    return chairs
+
+
+def test_examples_open_with_the_list_of_the_release(examples: Path) -> None:
+    assert (open_flow(examples, "train").ids, open_flow(examples, "val").ids) == (("0000000", "0000002"), ("0000001",))
+    assert examine(examples) == "pairs with flow: 2 train, 1 val; a sample: its list names 22,869 pairs more"
+    (examples / "0000002-img1.ppm").unlink()
+    with pytest.raises(ValueError, match=r"1 pairs with a file missing, first 0000002-img1\.ppm"):
+        open_flow(examples, "train")
+
+
+def test_only_examples_may_be_fewer_than_their_list(examples: Path) -> None:
+    """Neither a release that was truncated, nor a cut of somebody's own."""
+    (examples / LIST).write_text("1\n2\n" + "1\n" * 22_869)
+    with pytest.raises(ValueError, match=r"names 22868 pairs that are absent.* leave them out by --skip-bad"):
+        open_flow(examples, "train")
+    (examples / LIST).write_text("1\n" * 22_872)
+    for n in range(3):
+        for ending, official in (("-img0.ppm", "_img1.ppm"), ("-img1.ppm", "_img2.ppm"), ("-gt.flo", "_flow.flo")):
+            (examples / f"{n:07d}{ending}").rename(examples / f"{n + 1:05d}{official}")
+    with pytest.raises(ValueError, match=r"names 22869 pairs that are absent, first 00004_flow\.flo"):
+        open_flow(examples, "train")
+
+
+def test_absent_pairs_are_left_out_by_name(chairs: Path) -> None:
+    (chairs / LIST).write_text("1\n2\n1\n1\n")
+    assert examine(chairs, skip_bad=True) == "pairs with flow: 2 train, 1 val; 1 left out"
+    assert left_out(chairs)["0000004"].endswith("a line each, in order.")
 
 
 def _differences(pair: tuple) -> np.ndarray:

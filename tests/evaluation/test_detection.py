@@ -9,7 +9,7 @@ from zoo.data.coco import CocoSplit
 from zoo.data.made import make
 from zoo.evaluation.detection import DETECTIONS, DetectionBenchmark, found_in
 from zoo.evaluation.evaluate import evaluate
-from zoo.tasks import Detections
+from zoo.tasks.detection import Detections
 
 
 class Told:

@@ -139,7 +139,7 @@ def test_fid_of_a_resample_moves_with_its_parts() -> None:
 def test_a_recipe_asks_for_its_feature_space(datasets: Path) -> None:
     """The papers' one needs no entry of the zoo but a file of weights, and says so before anything is trained."""
     small, papers = DCGAN.recipes["smoke"], DCGAN.recipes["paper"]
-    assert small.needs == ("digit-classifier.digits",)
+    assert (small.needs, small.scoring_needs) == ((), ("digit-classifier.digits",))
     assert papers.needs == ()
     asked = small.but(space="inception", draws=papers.model_dump()["draws"])
     with pytest.raises(ValueError, match=r"weights of the FID Inception .*zoo data fetch inception-fid"):

@@ -13,7 +13,7 @@ from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.tracking import FirstBox, TrackingBenchmark, one_pass
 from zoo.scoring.tracking import Success
 from zoo.scoring.units import Units
-from zoo.tasks import Box
+from zoo.tasks.tracking import Box
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from flows.datasets.commands import add, ls, make, pull, push
 from flows.datasets.manifest import Manifest, digests, recorded
 from flows.datasets.verifying import verify
 from registry.settings import Settings
 from tests.cli.test_data import zoo
+from zoo.data.left_out import left_out
 from zoo.data.made import MADE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -283,6 +285,52 @@ def test_what_cannot_be_recorded_is_not_copied(here: Settings, own: Path) -> Non
     config.unlink()
     add("own", own, here)
     verify("own", Manifest(here))
+
+
+def test_links_are_followed_within_the_folder_and_named_beyond(here: Settings, own: Path, tmp_path: Path) -> None:
+    """None is dropped in silence, and nothing from elsewhere slips into what may be shared."""
+    (own / "again").symlink_to("deep")
+    (own / "same.txt").symlink_to(own / "notes.txt")
+    add("linked", own, here)
+    brought = {path.relative_to(here.datasets / "linked").as_posix() for path in (here.datasets / "linked").rglob("*")}
+    assert brought == {"again", "again/more.txt", "deep", "deep/more.txt", "notes.txt", "same.txt"}
+    assert not any(path.is_symlink() for path in (here.datasets / "linked").rglob("*"))
+
+    (own / "again").unlink()
+    (tmp_path / "secret").write_text("elsewhere")
+    faults = {
+        "deep/dangling.txt": ("gone.txt", "a link to gone.txt, which is not there"),
+        "deep/around": (own, "a link to a folder around it"),
+        "deep/ring": ("ring", "a link to ring, which is not there"),
+        "out.txt": (tmp_path / "secret", f"a link to {tmp_path / 'secret'}, out of the folder"),
+        "outer": (tmp_path, f"a link to {tmp_path}, out of the folder"),
+    }
+    for name, (target, fault) in faults.items():
+        (own / name).symlink_to(target)
+        with pytest.raises(ValueError, match=rf"got 1 entries that are neither, first {name}: {re.escape(fault)}\. "):
+            add("bad", own, here)
+        (own / name).unlink()
+    os.mkfifo(own / "pipe")
+    with pytest.raises(ValueError, match="first pipe: a special file"):
+        add("bad", own, here)
+    assert not (here.datasets / "bad").exists()
+
+    (own / "pipe").unlink()
+    (own / "deep" / "dangling.txt").symlink_to("gone.txt")
+    assert add("cut", own, here, skip_bad=True) is None
+    assert left_out(here.datasets / "cut") == {"deep/dangling.txt": "a link to gone.txt, which is not there"}
+
+
+def test_a_picture_that_is_a_dangling_link_is_left_out_by_name(here: Settings, tmp_path: Path) -> None:
+    for i in range(3):
+        path = tmp_path / "set" / "train" / "ant" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (i, 0, 0)).save(path)
+    (path.parent / "3.png").symlink_to("gone.png")
+    with pytest.raises(ValueError, match=r"first train/ant/3\.png: a link to gone\.png, which is not there"):
+        add("ants", tmp_path / "set", here)
+    words = add("ants", tmp_path / "set", here, skip_bad=True)
+    assert words == "pictures in a folder per class: 3 train; 1 left out"
 
 
 def record_by_hand(sets: Iterable[str], files: int, here: Settings) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """DDPM and DDIM: the paper's network, the schedule in closed form, and what eta and the steps decide."""
 
 import math
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from zoo.contracts import Facts, Inputs, Upstream
+from zoo.contracts import Facts
 from zoo.generative import ddpm
 from zoo.generative.ddpm import (
     DDIM,
@@ -141,9 +142,6 @@ def test_a_recipe_from_before_the_variance_could_be_chosen_draws_as_it_did() -> 
     assert DdpmRecipe.model_validate(DdpmRecipe.upgraded(before)) == recipe
     with pytest.raises(ValueError, match=r"eta 1, got 0\.5"):
         DdpmRecipe.upgraded(before | {"eta": 0.5})
-    implicit_recipe = DDIM.recipe("mini", eta=0.5)
-    before = implicit_recipe.model_dump(exclude={"variance"})
-    assert DdimRecipe.model_validate(DdimRecipe.upgraded(before)) == implicit_recipe
 
 
 def test_eta_0_with_the_true_noise_stays_on_the_line_to_the_picture() -> None:
@@ -224,13 +222,20 @@ def test_more_steps_than_were_trained_are_refused() -> None:
         made("smoke", DIGITS, draw_steps=41)
 
 
-def test_ddim_is_the_ddpm_drawn_from_otherwise(denoiser: Denoiser, tmp_path) -> None:
-    upstream = Upstream(entry="ddpm.digits", predictor=denoiser, digest="0" * 64)
-    inputs = Inputs(datasets=tmp_path, upstream={"ddpm": upstream})
+def test_ddim_is_the_ddpm_drawn_from_otherwise(denoiser: Denoiser) -> None:
     recipe = DDIM.recipe("smoke")
-    learner = DDIM.learner(recipe, DIGITS)
-    learner.begin(inputs)
+    learner = DDIM.build(recipe, DIGITS, {"ddpm.digits": deepcopy(denoiser)})
     drawn = learner.eval().predictor().sample(3, seed=4)
     assert torch.equal(drawn, denoiser.drawn(3, seed=4, steps=recipe.draw_steps, reverse=implicit(recipe.eta)))
-    with pytest.raises(ValueError, match=r"expected ddpm\.digits to have the network that this recipe describes"):
-        DDIM.learner(DDIM.recipe("mini"), DIGITS).begin(inputs)
+    assert not torch.equal(drawn, denoiser.sample(3, seed=4))
+    with pytest.raises(ValueError, match="at most 40 draw_steps"):
+        DDIM.build(DDIM.recipe("smoke", draw_steps=41), DIGITS, {"ddpm.digits": denoiser})
+
+
+def test_a_ddim_from_before_it_recorded_its_ddpm_tells_which_that_was() -> None:
+    """It repeated the DDPM's numbers, which drew with the posterior's variance then."""
+    ddpm_then = DDPM.recipe("smoke", draw_steps=10).model_dump(mode="json", exclude={"variance"})
+    told = DdimRecipe.older_upstream(ddpm_then | {"steps": 0, "eta": 0.0}, {"channels": 1})["ddpm.digits"]
+    recipe = DdpmRecipe.model_validate(DdpmRecipe.upgraded(told["recipe"]))
+    assert (recipe.width, recipe.timesteps, recipe.variance) == (8, 40, "posterior")
+    assert (told["family"], told["facts"]) == ("ddpm", {"channels": 1})

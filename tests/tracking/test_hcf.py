@@ -13,17 +13,16 @@ from torch import Tensor, nn
 from torchvision.models import VGG19_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
-from zoo.contracts import Inputs, Upstream
+from zoo.contracts import Facts, Inputs
 from zoo.data.otb import open_otb
 from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.tracking import FirstBox, TrackingBenchmark, one_pass
-from zoo.tasks import Box
+from zoo.tasks.tracking import Box
 from zoo.tracking.hcf import (
     FAMILY,
     CorrelationFilter,
     HCFLearner,
     Window,
-    Windows,
     cosine_window,
     gaussian_label,
     vgg19,
@@ -78,7 +77,12 @@ class Patch:
 
 def learner() -> HCFLearner:
     torch.manual_seed(0)
-    return HCFLearner(SMOKE, Windows.facts).eval()
+    return HCFLearner(SMOKE, Facts(), upstream={SMOKE.features: siamfc("smoke")}).eval()
+
+
+def siamfc(recipe: str) -> nn.Module:
+    """A tracker that has learned nothing."""
+    return SIAMFC.learner(SIAMFC.recipe(recipe), Facts()).predictor()
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 4), (4, 7)])
@@ -169,7 +173,7 @@ def test_starts_from_a_published_vgg19(tmp_path: Path) -> None:
     torch.save({f"features.{name}": value for name, value in theirs.state_dict().items()}, file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     file.rename(tmp_path / f"vgg19-{digest[:8]}.pth")
-    ours = HCFLearner(PAPER.but(weights=f"vgg19-{digest[:8]}.pth"), Windows.facts)
+    ours = HCFLearner(PAPER.but(weights=f"vgg19-{digest[:8]}.pth"), Facts())
     ours.begin(Inputs(datasets=tmp_path))
     picture = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     x = (picture / 255 - torch.tensor(NORMALISED.mean).view(3, 1, 1)) / torch.tensor(NORMALISED.std).view(3, 1, 1)
@@ -179,7 +183,7 @@ def test_starts_from_a_published_vgg19(tmp_path: Path) -> None:
 
 def test_missing_weights_say_what_to_fetch(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Fetch https://\S+/vgg19-dcbb9e9d\.pth"):
-        HCFLearner(PAPER, Windows.facts).begin(Inputs(datasets=tmp_path))
+        HCFLearner(PAPER, Facts()).begin(Inputs(datasets=tmp_path))
 
 
 def test_features_come_from_one_place() -> None:
@@ -189,21 +193,16 @@ def test_features_come_from_one_place() -> None:
         FAMILY.recipe("mini", weights="vgg19.pth")
 
 
-@pytest.mark.parametrize("name", ["smoke", "mini"])
-def test_takes_over_siamfc_of_the_recipe_of_its_name(name: str, tmp_path: Path) -> None:
-    def inputs(of: str) -> Inputs:
-        predictor = SIAMFC.learner(SIAMFC.recipe(of), Windows.facts).predictor()
-        upstream = Upstream(entry="siamfc.collage-track", predictor=predictor, digest="0" * 64)
-        return Inputs(datasets=tmp_path, upstream={"siamfc": upstream})
-
-    ours, theirs = HCFLearner(FAMILY.recipe(name), Windows.facts), inputs(name)
-    ours.begin(theirs)
-    embedding = theirs.upstream["siamfc"].predictor.network.embedding
-    assert embedding.state_dict().keys() == ours.network.layers.state_dict().keys()
-    for value, other in zip(embedding.state_dict().values(), ours.network.layers.state_dict().values(), strict=True):
-        assert torch.equal(value, other)
-    with pytest.raises(ValueError, match=r"expected siamfc\.collage-track to have the network that this recipe"):
-        ours.begin(inputs({"smoke": "mini", "mini": "smoke"}[name]))
+@pytest.mark.parametrize("of", ["smoke", "mini"])
+def test_takes_over_the_siamfc_that_it_is_given_and_leaves_it_as_it_is(of: str) -> None:
+    theirs = siamfc(of)
+    embedding = theirs.network.embedding
+    before = {name: value.clone() for name, value in embedding.state_dict().items()}
+    ours = HCFLearner(SMOKE, Facts(), upstream={SMOKE.features: theirs}).network.layers.state_dict()
+    assert ours.keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in ours.items())
+    assert all(layer.padding in (0, (0, 0)) for layer in embedding if isinstance(layer, nn.Conv2d | nn.MaxPool2d))
+    assert all(parameter.requires_grad for parameter in embedding.parameters())
 
 
 def test_siamfcs_maps_show_all_of_the_window() -> None:
@@ -212,7 +211,7 @@ def test_siamfcs_maps_show_all_of_the_window() -> None:
     picture = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8)
     maps = pupil.network(picture)
     assert [tuple(each.shape[1:]) for each in maps] == [(16, 96, 96), (32, 48, 48), (32, 24, 24)]
-    theirs = SIAMFC.learner(SIAMFC.recipe("smoke"), Windows.facts).network.embedding.eval()
+    theirs = siamfc("smoke").network.embedding.eval()
     theirs.load_state_dict(pupil.network.layers.state_dict())
     torch.testing.assert_close(maps[0][..., 2:-2, 2:-2], theirs[:3](picture / 255 - 0.5), atol=1e-5, rtol=1e-4)
 

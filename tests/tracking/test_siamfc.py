@@ -10,7 +10,7 @@ import torch
 from zoo.contracts import Inputs
 from zoo.data.otb import open_otb
 from zoo.evaluation.tracking import TrackingBenchmark, one_pass
-from zoo.tasks import Box
+from zoo.tasks.tracking import Box
 from zoo.tracking.siamfc import (
     FAMILY,
     Pairs,
@@ -292,6 +292,14 @@ def test_the_small_recipes_learn_all_alike():
             each.step(pairs(step))
     for name, value in pupil.network.state_dict().items():
         assert torch.equal(value, plain.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("name", ["smoke", "mini", "otb"])
+def test_recipes_from_before_there_were_groups_say_how_they_learned(name: str):
+    recipe = FAMILY.recipe(name)
+    before = recipe.model_dump(exclude={"bias_rate", "gain_rate", "other_decay"})
+    assert SiamFCRecipe.model_validate(SiamFCRecipe.upgraded(before)) == recipe
+    assert SiamFCRecipe.upgraded(PAPER.model_dump()) == PAPER.model_dump()
 
 
 @pytest.mark.shared_data

@@ -16,6 +16,7 @@ from zoo.training import train
 from zoo.video.two_stream import CNNM, FAMILY, TwoStream, TwoStreamBatches, TwoStreamLearner, mirrored
 
 FLOW = "raft-small"
+ENTRY = "raft-small.collage-flow"
 SMOKE = FAMILY.recipe("smoke")
 PAPER = FAMILY.recipe("paper")
 EIGHT = Facts(classes=tuple("abcdefgh"))
@@ -27,16 +28,26 @@ def inputs(datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     torch.manual_seed(0)
     of = family(FLOW)
     predictor = of.learner(of.recipe("smoke"), Facts()).predictor().eval()
-    upstream = Upstream(entry="raft-small.collage-flow", predictor=predictor, digest="0" * 64)
-    return Inputs(datasets=datasets, upstream={FLOW: upstream}, cache=tmp_path_factory.mktemp("cache"))
+    upstream = Upstream(entry=ENTRY, predictor=predictor, digest="0" * 64)
+    return Inputs(datasets=datasets, upstream={ENTRY: upstream}, cache=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
 def learner(inputs: Inputs) -> TwoStreamLearner:
     torch.manual_seed(0)
-    learner = TwoStreamLearner(SMOKE, EIGHT)
-    learner.begin(inputs)
-    return learner.eval()
+    return TwoStreamLearner(SMOKE, EIGHT, networks(inputs)).eval()
+
+
+def networks(inputs: Inputs) -> dict[str, nn.Module]:
+    return {entry: upstream.predictor for entry, upstream in inputs.upstream.items()}
+
+
+def of_the_paper() -> TwoStreamLearner:
+    """On the meta device: shapes without numbers."""
+    of = family(FLOW)
+    with torch.device("meta"):
+        flow = of.learner(of.recipe("paper"), Facts()).predictor()
+        return TwoStreamLearner(PAPER, Facts(classes=("",) * 101), {PAPER.flow: flow})
 
 
 def parameters(of: nn.Module) -> int:
@@ -48,15 +59,12 @@ def test_parameters_of_the_papers_temporal_stream() -> None:
     channels, kernels = (20, 96, 256, 512, 512, 512), (7, 5, 3, 3, 3)
     convolutions = sum(k * k * a * b + b for k, (a, b) in zip(kernels, pairwise(channels), strict=True))
     connected = sum(a * b + b for a, b in pairwise((512 * 6 * 6, 4096, 2048, 101)))
-    with torch.device("meta"):
-        temporal = TwoStreamLearner(PAPER, Facts(classes=("",) * 101)).network.temporal
-    assert parameters(temporal) == convolutions + connected == 90_707_781
+    assert parameters(of_the_paper().network.temporal) == convolutions + connected == 90_707_781
 
 
 def test_the_papers_spatial_stream_learns_its_last_layer_only() -> None:
     """4096 x 101 weights and a bias for each class (table 1a)."""
-    with torch.device("meta"):
-        learner = TwoStreamLearner(PAPER, Facts(classes=("",) * 101))
+    learner = of_the_paper()
     moving = [name for name, p in learner.network.spatial.named_parameters() if p.requires_grad]
     assert moving == ["classifier.6.weight", "classifier.6.bias"]
     assert parameters(learner.network.spatial) == 138_357_544 - 4097 * (1000 - 101)  # of the published VGG-16
@@ -105,18 +113,18 @@ def test_responses_are_normalised_once_in_time_and_twice_in_space() -> None:
 def test_the_spatial_stream_has_learned_what_was_published(inputs: Inputs, tmp_path: Path) -> None:
     recipe = SMOKE.but(weights="vgg16-imagenet/vgg16-397923af.pth")
     with pytest.raises(ValueError, match=r"vgg16-397923af\.pth: expected the ImageNet weights"):
-        TwoStreamLearner(recipe, EIGHT).begin(Inputs(datasets=tmp_path, upstream=inputs.upstream))
+        TwoStreamLearner(recipe, EIGHT, networks(inputs)).begin(Inputs(datasets=tmp_path, upstream=inputs.upstream))
 
 
-def test_refuses_another_flow_network(inputs: Inputs) -> None:
-    with pytest.raises(
-        ValueError, match=r"expected raft-small.collage-flow to have the network that this recipe describes"
-    ):
-        TwoStreamBatches(SMOKE.but(flow_levels=3), inputs)
-    with pytest.raises(
-        ValueError, match=r"expected raft-small.collage-flow to have the network that this recipe describes"
-    ):
-        TwoStreamLearner(SMOKE.but(flow_levels=3), EIGHT).begin(inputs)
+def test_flow_comes_from_a_copy_that_refines_as_often_as_the_recipe_says(inputs: Inputs) -> None:
+    theirs = inputs.upstream[ENTRY].predictor
+    before = theirs.updates
+    ours = TwoStreamLearner(SMOKE.but(flow_updates=before + 2), EIGHT, networks(inputs)).network.flow
+    assert (ours.updates, theirs.updates) == (before + 2, before)
+    assert not any(parameter.requires_grad for parameter in ours.parameters())
+    assert all(parameter.requires_grad for parameter in theirs.parameters())
+    for name, value in theirs.state_dict().items():
+        assert torch.equal(value, ours.state_dict()[name])
 
 
 def test_what_trains_the_streams_is_what_they_predict_from(inputs: Inputs) -> None:
@@ -124,9 +132,7 @@ def test_what_trains_the_streams_is_what_they_predict_from(inputs: Inputs) -> No
     whole = SMOKE.but(crop=64, batch_size=1, stack=2, gap=8)
     batches = TwoStreamBatches(whole, inputs)
     torch.manual_seed(0)
-    other = TwoStreamLearner(whole, EIGHT)
-    other.begin(inputs)
-    network = other.eval().network
+    network = TwoStreamLearner(whole, EIGHT, networks(inputs)).eval().network
     batch = batches(3)
     (video,) = (v for v in batches.videos if any(same(frame, batch["frame"][0]) for frame in v.clip(0, 20)))
     clip = torch.from_numpy(video.clip(0, network.clip_length)).permute(3, 0, 1, 2)[None]
@@ -176,7 +182,7 @@ def test_the_mean_of_a_flow_says_nothing(learner: TwoStreamLearner) -> None:
 def test_the_spatial_stream_stops_and_the_temporal_goes_on(inputs: Inputs) -> None:
     torch.manual_seed(0)
     recipe = SMOKE.but(spatial_steps=2, drops=(2,), spatial_drops=(1,), batch_size=4)
-    learner = TwoStreamLearner(recipe, EIGHT).train()
+    learner = TwoStreamLearner(recipe, EIGHT, networks(inputs)).train()
     batches = TwoStreamBatches(recipe, inputs)
     rates = []
     for step in range(4):
@@ -202,8 +208,8 @@ def test_motion_tells_and_a_frame_does_not(datasets: Path, tmp_path: Path) -> No
     """`mini`: at least three times chance (1/8) by both streams and by flow alone, less than twice by frames alone."""
     of = family(FLOW)
     flow = train(of, of.recipe("mini"), Inputs(datasets=datasets), tmp_path / FLOW).learner.predictor().eval()
-    upstream = Upstream(entry="raft-small.collage-flow", predictor=flow, digest="0" * 64)
-    inputs = Inputs(datasets=datasets, upstream={FLOW: upstream}, cache=tmp_path / "cache")
+    upstream = Upstream(entry=ENTRY, predictor=flow, digest="0" * 64)
+    inputs = Inputs(datasets=datasets, upstream={ENTRY: upstream}, cache=tmp_path / "cache")
     trained = train(FAMILY, FAMILY.recipe("mini"), inputs, tmp_path / "two-stream")
     network, benchmark = trained.learner.predictor(), ActionBenchmark("collage-action", inputs)
     both, spatial, temporal = (

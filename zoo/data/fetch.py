@@ -1,12 +1,16 @@
 """Bring files over HTTP and unpack archives, trusting neither the connection nor the archive."""
 
+import bz2
+import gzip
 import hashlib
 import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
+from io import BufferedIOBase
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -18,6 +22,8 @@ Report = Callable[[str, int, int | None], None]
 
 CHUNK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
+RATIO, SMALL = 100, 1 << 30
+"""Archives that unpack to more than so many times their size hold no pictures; below so many bytes it may."""
 
 
 def download(file: File, folder: Path, report: Report = lambda *_: None) -> Path:
@@ -90,7 +96,8 @@ def unpack(path: Path, folder: Path, *, root: str = ".") -> None:
         root: of the data set within the folder.
 
     Raises:
-        ValueError: the archive is damaged, of a kind that Python cannot read, or holds a path outside of the folder.
+        ValueError: the archive is damaged, of a kind that Python cannot read, holds a path outside of the folder, or
+            says that it unpacks to more than the disk or a sane archive holds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".rar":
@@ -102,13 +109,51 @@ def unpack(path: Path, folder: Path, *, root: str = ".") -> None:
         if path.suffix == ".zip":
             _unpack_zip(path, folder)
         elif path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2")):
-            with tarfile.open(path) as archive:
-                archive.extractall(folder, filter="data")  # refuses paths and links that lead outside
+            _unpack_tar(path, folder)
         else:
             (folder / root).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / root / path.name)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's fault, not the archive's
+            raise
         raise ValueError(f"{path}: cannot be unpacked: {error}. Delete it and fetch again.") from error
+
+
+def _unpack_tar(path: Path, folder: Path) -> None:
+    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        archive.extractall(folder, members=_fitting(archive, path, folder), filter="data")  # nothing leads outside
+        while stream.read(CHUNK):  # tarfile stops before the checksum at the end of the stream
+            pass
+
+
+def _decompressed(path: Path) -> BufferedIOBase:
+    with path.open("rb") as file:
+        magic = file.read(3)
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.open(path)
+    return bz2.open(path) if magic == b"BZh" else path.open("rb")
+
+
+def _fitting(archive: tarfile.TarFile, path: Path, folder: Path) -> Iterator[tarfile.TarInfo]:
+    """The members, as long as they fit."""
+    most, total = _room(path, folder), 0
+    for member in archive:
+        total += member.size
+        _check_size(total, most, path)
+        yield member
+
+
+def _room(path: Path, folder: Path) -> int:
+    """How many bytes an archive may unpack to: those that are free, and for a large one a hundred times its own."""
+    return min(shutil.disk_usage(folder).free, max(RATIO * path.stat().st_size, SMALL))
+
+
+def _check_size(total: int, most: int, path: Path) -> None:
+    if total > most:
+        raise ValueError(
+            f"{path}: expected an archive that unpacks to at most {most:,} bytes (what is free on the disk, or {RATIO} "
+            f"times the archive), got {total:,} or more. It is not unpacked. Free space, or fetch it from elsewhere."
+        )
 
 
 def _unpack_zip(path: Path, folder: Path) -> None:
@@ -118,4 +163,5 @@ def _unpack_zip(path: Path, folder: Path) -> None:
             outside = not (folder / member.filename).resolve().is_relative_to(folder.resolve())
             if outside or stat.S_ISLNK(member.external_attr >> 16):
                 raise ValueError(f"{path}: holds {member.filename!r}, a link or a path outside. It is not unpacked.")
+        _check_size(sum(member.file_size for member in archive.infolist()), _room(path, folder), path)
         archive.extractall(folder)

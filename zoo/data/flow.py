@@ -1,7 +1,7 @@
 """Pairs of pictures with true optical flow, in five official layouts behind one reader.
 
     FlyingChairs  NNNNNNN-img0.ppm -img1.ppm -gt.flo or NNNNN_img1.ppm _img2.ppm _flow.flo, here or in data/, and a
-                  list with a line per pair: 1 train, 2 val
+                  list with a line per pair: 1 train, 2 val. FlowNet2's example pairs open with the list of the release
     Sintel        training/{clean,final}/SCENE/frame_NNNN.png, flow/ (.flo), occlusions/ and invalid/ (masks)
     KITTI-2015    training/image_2/NNNNNN_{10,11}.png and flow_occ/NNNNNN_10.png (sparse, 16 bits)
     Middlebury    other-data/NAME/frame{10,11}.png and other-gt-flow/NAME/flow10.flo (unknown beyond 1e9)
@@ -27,7 +27,9 @@ from zoo.data.pictures import BOMBS, read_indices, read_rgb
 
 _UNKNOWN = 1e9  # flowIO.cpp: UNKNOWN_FLOW_THRESH
 _LISTS = ("FlyingChairs_release_test_train_split.list", "FlyingChairs_train_val.txt")
-_CHAIRS = (("-gt.flo", "-img0.ppm", "-img1.ppm"), ("_flow.flo", "_img1.ppm", "_img2.ppm"))
+_EXAMPLES, _OFFICIAL = ("-gt.flo", "-img0.ppm", "-img1.ppm"), ("_flow.flo", "_img1.ppm", "_img2.ppm")
+_CHAIRS = (_EXAMPLES, _OFFICIAL)
+_RELEASE = 22_872  # pairs of FlyingChairs
 _AGAIN = "Fetch the data set again."
 
 
@@ -124,12 +126,26 @@ def open_flow(folder: Path, split: str) -> FlowSplit:
 
 
 def flow_splits(folder: Path) -> tuple[str, ...]:
-    """The splits that the layout of a folder has.
+    """The splits that the layout of a folder has; of a sample those that it has pairs of.
 
     Raises:
-        ValueError: none of the five layouts.
+        ValueError: none of the five layouts, or no list where there should be one.
     """
-    return _layout(folder)[1]
+    layout, splits = _layout(folder)
+    if layout == "FlyingChairs" and (chairs := _read_chairs(folder)).sample:
+        return tuple(split for split in splits if chairs.pairs(split))
+    return splits
+
+
+def listed_elsewhere(folder: Path) -> int:
+    """How many pairs the list of a sample names that are not in it; 0 for a data set that has to be whole.
+
+    Raises:
+        ValueError: none of the five layouts, or no list where there should be one.
+    """
+    if _layout(folder)[0] != "FlyingChairs" or not (chairs := _read_chairs(folder)).sample:
+        return 0
+    return len(chairs.listed.keys() - chairs.here)
 
 
 def _layout(folder: Path) -> tuple[str, tuple[str, ...]]:
@@ -151,9 +167,63 @@ def _layout(folder: Path) -> tuple[str, tuple[str, ...]]:
     )
 
 
+class _Chairs(NamedTuple):
+    """A folder of FlyingChairs: line n of its list is about the n-th pair, which is named by its number."""
+
+    named: Path  # the list
+    root: Path
+    endings: tuple[str, str, str]  # of flow and pictures
+    here: frozenset[str]
+    listed: dict[str, str]  # 1 (train) or 2 (val), by pair
+
+    @property
+    def sample(self) -> bool:
+        """Whether it holds FlowNet2's examples, beside which lies the list of the release that they are from.
+
+        The release itself never had such names. A list of another length is a cut that somebody made: all of its pairs
+        are expected.
+        """
+        return self.endings == _EXAMPLES and len(self.listed) == _RELEASE
+
+    def pairs(self, split: str) -> dict[str, FlowFiles]:
+        """The pairs of a split, or those of them that a sample holds."""
+        flag = {"train": "1", "val": "2"}[split]
+        return {
+            pair: FlowFiles(*(self.root / f"{pair}{self.endings[i]}" for i in (1, 2, 0)))
+            for pair, said in self.listed.items()
+            if said == flag and (pair in self.here or not self.sample)
+        }
+
+
 def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
-    """Line n of the list is about the n-th pair; ids are its number."""
+    chairs = _read_chairs(folder)
+    surplus = sorted(chairs.here - set(chairs.listed))
+    absent = sorted(set(chairs.listed) - chairs.here - set(left_out(folder)))
+    ending = chairs.endings[0]
+    if surplus:
+        raise ValueError(
+            f"{chairs.named}: the list does not name {len(surplus)} pairs, first {surplus[0]}{ending}. {_AGAIN}"
+        )
+    if absent and not chairs.sample:
+        raise BadItems(
+            f"{chairs.named}: the list names {len(absent)} pairs that are absent, first {absent[0]}{ending}. Fetch the "
+            "missing files, leave them out by --skip-bad, or cut the list to the pairs here: a line each, in order.",
+            absent,
+        )
+    return chairs.pairs(split)
+
+
+def _read_chairs(folder: Path) -> _Chairs:
     flows = sorted(path for root in (folder, folder / "data") for end, *_ in _CHAIRS for path in root.glob(f"*{end}"))
+    endings = next(endings for endings in _CHAIRS if flows[0].name.endswith(endings[0]))
+    here = [path.name.removesuffix(endings[0]) for path in flows]
+    first = 1 if here[0].strip("0") else 0  # FlowNet2 counts its examples from 0
+    named, flags = _read_list(folder)
+    listed = {f"{number:0{len(here[0])}d}": flag for number, flag in enumerate(flags, first)}
+    return _Chairs(named, flows[0].parent, endings, frozenset(here), listed)
+
+
+def _read_list(folder: Path) -> tuple[Path, list[str]]:
     named = next((folder / name for name in _LISTS if (folder / name).is_file()), None)
     if named is None:
         raise ValueError(f"{folder}: expected the list {' or '.join(_LISTS)}, found neither. {_AGAIN}")
@@ -163,26 +233,7 @@ def _chairs(folder: Path, split: str) -> dict[str, FlowFiles]:
         raise ValueError(
             f"{named}, line {strange}: expected 1 (train) or 2 (val), got {flags[strange - 1]!r}. {_AGAIN}"
         )
-    ending, first, second = next(names for names in _CHAIRS if flows[0].name.endswith(names[0]))
-    width = len(flows[0].name) - len(ending)
-    numbers = [path.name[:width] for path in flows]
-    stems = [f"{line:0{width}d}" for line in range(1, len(flags) + 1)]
-    surplus, absent = sorted(set(numbers) - set(stems)), sorted(set(stems) - set(numbers) - set(left_out(folder)))
-    if surplus:
-        raise ValueError(f"{named}: the list does not name {len(surplus)} pairs, first {surplus[0]}{ending}. {_AGAIN}")
-    if absent:
-        raise BadItems(
-            f"{named}: the list names {len(absent)} pairs that are absent, first {absent[0]}{ending}. "
-            "Fetch the missing files, or cut the list to the pairs you have: a line each, in order.",
-            absent,
-        )
-    wanted = {"train": "1", "val": "2"}[split]
-    root = flows[0].parent
-    return {
-        stem: FlowFiles(root / f"{stem}{first}", root / f"{stem}{second}", root / f"{stem}{ending}")
-        for stem, flag in zip(stems, flags, strict=True)
-        if flag == wanted
-    }
+    return named, flags
 
 
 def _sintel(folder: Path, split: str) -> dict[str, FlowFiles]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.coco import coco_splits, open_coco
-from zoo.data.flow import flow_splits, open_flow
+from zoo.data.flow import flow_splits, listed_elsewhere, open_flow
 from zoo.data.image_folder import ONLY_CLASS, open_image_folder
 from zoo.data.labelled import open_labelled
 from zoo.data.left_out import BadItems, leave_out, left_out
@@ -66,7 +66,7 @@ def examine(folder: Path, *, skip_bad: bool = False) -> str | None:
         train = splits["train"].items if "train" in splits else {}
         splits[name] = _examine(layout, folder, name, train, skip_bad=skip_bad)
     told = [f"{layout.title}: {', '.join(f'{len(split.items)} {name}' for name, split in splits.items())}"]
-    told += [remark for split in splits.values() for remark in split.remarks]
+    told += dict.fromkeys(remark for split in splits.values() for remark in split.remarks)
     return "; ".join(told + [f"{len(faults)} left out" for faults in [left_out(folder)] if faults])
 
 
@@ -176,7 +176,9 @@ def _outlined(folder: Path, split: str) -> Opened:
 
 def _pairs(folder: Path, split: str) -> Opened:
     pairs = open_flow(folder, split)
-    return Opened({name: Item(partial(pairs.__getitem__, i), pairs.files[i].first) for i, name in enumerate(pairs.ids)})
+    items = {name: Item(partial(pairs.__getitem__, i), pairs.files[i].first) for i, name in enumerate(pairs.ids)}
+    elsewhere = listed_elsewhere(folder)
+    return Opened(items, (f"a sample: its list names {elsewhere:,} pairs more",) if elsewhere else ())
 
 
 def _pictures(folder: Path, split: str) -> Opened:

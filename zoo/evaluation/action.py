@@ -16,7 +16,7 @@ from zoo.drawing.action import strips
 from zoo.evaluation.stage import Stage
 from zoo.scoring.action import ActionAccuracy
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import ActionRecogniser
+from zoo.tasks.action import ActionRecogniser
 
 CLIPS = 10  # a video; evenly placed, softmax scores averaged
 

@@ -12,7 +12,7 @@ from zoo.drawing.classification import hardest
 from zoo.evaluation.stage import Stage
 from zoo.scoring.classification import Accuracy
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import Classifier
+from zoo.tasks.classification import Classifier
 
 AT_ONCE = 500
 

@@ -13,7 +13,7 @@ from zoo.evaluation.gaussian import gaussian_density
 from zoo.evaluation.stage import Stage
 from zoo.scoring.likelihood import BitsPerDimension
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import DensityModel
+from zoo.tasks.density import DensityModel
 
 AT_ONCE = 500
 SHOWN = 100  # of either end

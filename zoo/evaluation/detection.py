@@ -15,7 +15,7 @@ from zoo.drawing.detection import panels
 from zoo.evaluation.stage import Stage
 from zoo.scoring.detection import DETECTIONS, CocoAP, Found, matched
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import Detections, Detector
+from zoo.tasks.detection import Detections, Detector
 
 CANDIDATES = 500  # boxes of a class that the floor is chosen among
 

@@ -14,7 +14,7 @@ from zoo.drawing.sheets import spread
 from zoo.evaluation.stage import Stage
 from zoo.scoring.flow import EndPointError, end_point_errors
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import FlowEstimator
+from zoo.tasks.optical_flow import FlowEstimator
 
 SHOWN = 4  # pairs
 

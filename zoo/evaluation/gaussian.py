@@ -13,7 +13,8 @@ from jaxtyping import Float64, UInt8
 from scipy.linalg import cho_factor, cho_solve
 from torch import Tensor
 
-from zoo.tasks import DensityModel, Sampler
+from zoo.tasks.density import DensityModel
+from zoo.tasks.sampling import Sampler
 
 DIMENSIONS = 4096  # of a full covariance, which takes 128 MiB then
 NUMBERS = 2**26  # that the pictures of `GaussianThroughPictures` have together: 256 MiB

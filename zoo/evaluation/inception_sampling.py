@@ -31,7 +31,7 @@ from zoo.scoring.samples import (
     kernel_distance,
 )
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import Sampler
+from zoo.tasks.sampling import Sampler
 
 WEIGHTS_SET = "inception-fid"  # the data set whose one file is the network
 AT_ONCE = 100  # pictures through the network

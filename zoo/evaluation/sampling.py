@@ -15,7 +15,8 @@ from zoo.evaluation.gaussian import gaussian_sampler
 from zoo.evaluation.stage import Stage
 from zoo.scoring.samples import SampleQuality
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import Classifier, Sampler
+from zoo.tasks.classification import Classifier
+from zoo.tasks.sampling import Sampler
 
 AT_ONCE = 500
 SHOWN = 100

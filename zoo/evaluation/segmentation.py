@@ -14,7 +14,7 @@ from zoo.drawing.sheets import spread
 from zoo.evaluation.stage import Stage
 from zoo.scoring.segmentation import MIoU, confusion_matrix
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import Segmenter
+from zoo.tasks.segmentation import Segmenter
 
 SHOWN = 4  # pictures
 CELLS = 32  # the floor's positions, along each side of a picture of any size

@@ -18,7 +18,7 @@ from zoo.drawing.tracking import track
 from zoo.evaluation.stage import Stage
 from zoo.scoring.tracking import Success, centre_error, overlap
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks import Box, Frame, Tracker
+from zoo.tasks.tracking import Box, Frame, Tracker
 
 SHOWN = 4  # sequences
 

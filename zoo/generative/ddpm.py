@@ -263,7 +263,7 @@ def ancestral_step(
 
 
 class Denoiser(nn.Module):
-    """The U-Net and the schedule it was trained under. Implements `zoo.tasks.Sampler`.
+    """The U-Net and the schedule it was trained under. Implements `zoo.tasks.sampling.Sampler`.
 
     `kept` is alpha-bar: the share of a picture's variance that is left after t + 1 steps (eq. 4); t counts from 0.
 

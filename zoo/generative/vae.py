@@ -113,7 +113,7 @@ class MakesDecoder(Protocol):
 
 
 class Vae(nn.Module):
-    """Encoder and decoder of one hidden tanh layer each. Implements `zoo.tasks.Sampler` and `DensityModel`.
+    """Encoder and decoder of one hidden tanh layer each. Implements `zoo.tasks.sampling.Sampler` and `DensityModel`.
 
     Args:
         shape: channels, height and width of a picture.

@@ -92,7 +92,7 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """z -> picture in [-1, 1]. Implements `zoo.tasks.Sampler`.
+    """z -> picture in [-1, 1]. Implements `zoo.tasks.sampling.Sampler`.
 
     Args:
         channels: of a picture.

@@ -17,7 +17,7 @@ LEAK = 0.2  # section 4
 
 
 class Generator(nn.Module):
-    """z in [-1, 1]^latent -> picture in [-1, 1]. Implements `zoo.tasks.Sampler`.
+    """z in [-1, 1]^latent -> picture in [-1, 1]. Implements `zoo.tasks.sampling.Sampler`.
 
     Args:
         channels: of a picture.

@@ -76,7 +76,7 @@ class Correlation(CorrBlock):  # type: ignore[misc]  # torchvision has no types
 
 
 class RAFTEstimator(nn.Module):
-    """Behind `zoo.tasks.FlowEstimator`: pads pictures to what the network takes, and crops its flow back.
+    """Behind `zoo.tasks.optical_flow.FlowEstimator`: pads pictures to what the network takes, and crops its flow back.
 
     Args:
         updates: refinements before the answer.

@@ -30,7 +30,7 @@ class ClassifierRecipe(Recipe):
 
 
 class DigitNetwork(nn.Module):
-    """Two 3x3 convolutions with pooling, then features, then class scores. Implements `zoo.tasks.Classifier`."""
+    """Two 3x3 convolutions with pooling, then features, then class scores: a `zoo.tasks.classification.Classifier`."""
 
     def __init__(self, recipe: ClassifierRecipe, facts: Facts) -> None:
         super().__init__()

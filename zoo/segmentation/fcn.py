@@ -80,7 +80,7 @@ class FCNRecipe(Recipe):
 
 class FCN(nn.Module):
     """VGG-16 without its classifier's last layer, made convolutional, with class scores at stride 32, and at 16 and 8
-    by skips (section 4.2, figure 3). Implements `zoo.tasks.Segmenter`.
+    by skips (section 4.2, figure 3). Implements `zoo.tasks.segmentation.Segmenter`.
 
     Args:
         classes: how many.

@@ -35,7 +35,7 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.coco import open_coco
 from zoo.evaluation.detection import DetectionBenchmark
-from zoo.tasks import Detections
+from zoo.tasks.detection import Detections
 from zoo.training import Updater, shuffled
 from zoo.training.updater import Schedule
 from zoo.training.weights import published_weights
@@ -87,7 +87,7 @@ class MaskRCNNRecipe(Recipe):
 
 
 class MaskRCNN(nn.Module):
-    """torchvision's network, told pictures as people have them. Implements `zoo.tasks.Detector`."""
+    """torchvision's network, told pictures as people have them. Implements `zoo.tasks.detection.Detector`."""
 
     def __init__(self, recipe: MaskRCNNRecipe, classes: int) -> None:
         super().__init__()

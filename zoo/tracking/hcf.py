@@ -37,7 +37,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from zoo.contracts import Facts, Family, Inputs, Learner, Recipe, Scores, Target
 from zoo.evaluation.tracking import one_pass_evaluation
-from zoo.tasks import Box, Frame
+from zoo.tasks.tracking import Box, Frame
 from zoo.tracking.siamfc import SiamFCTracker
 from zoo.training.weights import published_weights
 
@@ -240,8 +240,10 @@ class Window:
 
 
 class HCFTracker(nn.Module):
-    """Moves a window so that the object stays in its middle. Behind `zoo.tasks.Tracker`; the running track is no part
-    of `state_dict()`."""
+    """Moves a window so that the object stays in its middle, behind `zoo.tasks.tracking.Tracker`.
+
+    The running track is no part of `state_dict()`.
+    """
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ code shifts them along the principal axes of ImageNet VID's colours, so that mos
 and `otb` decay and learn all parameters alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.data.otb import open_otb
 from zoo.data.video import Video
 from zoo.evaluation.tracking import one_pass_evaluation
-from zoo.tasks import Box, Frame
+from zoo.tasks.tracking import Box, Frame
 from zoo.training import Updater
 
 CACHED_BYTES = 2**30  # of decoded frames; a data set that fits is decoded once
@@ -82,6 +82,11 @@ class SiamFCRecipe(Recipe):
     def total_stride(self) -> int:
         """Pixels of the search image per cell of the response (k): conv1 and two poolings of stride 2."""
         return 4 * self.stride
+
+    @classmethod
+    def upgraded(cls, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """Numbers from before biases and normalisation could learn and decay otherwise than the weights."""
+        return {"bias_rate": 1.0, "gain_rate": 1.0, "other_decay": numbers.get("weight_decay", 5e-4), **numbers}
 
 
 def embedding(channels: Sequence[int], *, kernel: int, stride: int) -> nn.Sequential:
@@ -235,7 +240,7 @@ class Pairs:
 
 class SiamFCTracker(nn.Module):
     """Finds the first frame's embedding again in a pyramid of scales around the last box; nothing is learned on the
-    way (section 2.4). Behind `zoo.tasks.Tracker`; the running track is no part of `state_dict()`."""
+    way (section 2.4). Behind `zoo.tasks.tracking.Tracker`; the running track is no part of `state_dict()`."""
 
     window: Float[Tensor, "up up"]
 

@@ -61,7 +61,7 @@ class C3DRecipe(Recipe):
 class C3D(nn.Module):
     """Eight convolutions, five poolings, two fully connected layers (figure 3).
 
-    Implements `zoo.tasks.ActionRecogniser`. The first pooling leaves time alone (section 3.3); poolings round up, as
+    Implements `tasks.action.ActionRecogniser`. The first pooling leaves time alone (section 3.3); poolings round up, as
     the code's do, so that the last one gives 1 x 4 x 4. With batch normalisation pixels are scaled to -1 ... 1; without
     it only their mean is subtracted, because the weights at the start and the rate are made for 0 ... 255.
     """

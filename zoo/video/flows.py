@@ -21,7 +21,7 @@ from torch import Tensor
 from zoo.artifact import sha256_of
 from zoo.data.ucf101 import Video
 from zoo.durable import atomically
-from zoo.tasks import FlowEstimator
+from zoo.tasks.optical_flow import FlowEstimator
 from zoo.video.clips import CACHED_BYTES, shrunk
 
 LEVELS = 127  # on either side of 0: flow is kept in 8 bits, as Simonyan and Zisserman keep it (section 5)

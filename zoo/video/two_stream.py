@@ -37,7 +37,7 @@ from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.data.ucf101 import open_ucf101
 from zoo.entry import Entry
 from zoo.evaluation.action import ActionBenchmark
-from zoo.tasks import FlowEstimator
+from zoo.tasks.optical_flow import FlowEstimator
 from zoo.training import Updater, shuffled
 from zoo.training.weights import published_weights
 from zoo.video.clips import Clips, shrunk
@@ -91,7 +91,7 @@ class TwoStreamRecipe(Recipe):
 
 
 class RefiningEstimator(nn.Module):
-    """What is asked of a flow entry: a `zoo.tasks.FlowEstimator` with a number of refinements, as RAFT has."""
+    """What is asked of a flow entry: a `tasks.optical_flow.FlowEstimator` with a number of refinements, as RAFT has."""
 
     updates: int
 
@@ -161,10 +161,10 @@ def _pooling() -> nn.Module:
 
 
 class TwoStream(nn.Module):
-    """Both streams and the flow between them. Implements `zoo.tasks.ActionRecogniser`.
+    """Both streams and the flow between them. Implements `zoo.tasks.action.ActionRecogniser`.
 
     Args:
-        flow: a `zoo.tasks.FlowEstimator`, which never learns.
+        flow: a `zoo.tasks.optical_flow.FlowEstimator`, which never learns.
         stack, gap, reach: of the flows that the temporal stream sees; see `TwoStreamRecipe`.
     """
 

@@ -1,0 +1,12 @@
+"""Sampling: new pictures from a distribution that was learned."""
+
+from typing import Protocol
+
+import torch
+from jaxtyping import UInt8
+
+
+class Sampler(Protocol):
+    """Draws pictures from the distribution it has learned."""
+
+    def sample(self, count: int, *, seed: int) -> UInt8[torch.Tensor, "count c h w"]: ...

@@ -13,11 +13,11 @@ import pytest
 from registry import glance, promotion, store
 from registry.leaderboard import leaderboard
 from registry.pull import pull
-from registry.rest import answers
+from registry.rest import answers as is_alive
 from registry.settings import Settings
 from zoo.artifact import verify
 
-from .conftest import ENTRY, Making
+from .conftest import ENTRY, Making, answers
 
 pytestmark = pytest.mark.slow
 SECONDS_TO_START = 120
@@ -70,11 +70,31 @@ def test_register_look_judge_and_pull_over_http(served: Settings, make_model: Ma
         pull(f"{ENTRY}/2", tmp_path / "again", served)
 
 
+def test_rescored_units_are_kept_and_a_champion_abdicates_over_http(
+    served: Settings, make_model: Making, tmp_path: Path
+) -> None:
+    promotion.challenge(store.register(make_model("old", right=0.6), served), served)
+    new = store.register(make_model("new", right=0.9, data_digest="e" * 32), served)
+    rescored = tmp_path / "rescored" / "units.parquet"
+    rescored.parent.mkdir()
+    answers(0.5, seed=9).write(rescored)
+    verdict = promotion.challenge(new, served, rescored=rescored)
+    rescored.unlink()
+    judged = glance.read(served).numbered(ENTRY, 2)
+    assert promotion.replay(judged, served) == (verdict, verdict)
+    anew = store.register(make_model("anew", weights="new", protocol="digits-test/accuracy@1:anew"), served)
+    assert promotion.challenge(anew, served).challenge == 0
+    assert glance.read(served).champion(ENTRY).number == 3
+    promotion.abdicate(anew, "gone", served)
+    held = glance.read(served)
+    assert (held.champion(ENTRY), held.numbered(ENTRY, 3).abdicated, held.unsettled()) == (None, "gone", ())
+
+
 def _wait_for(settings: Settings, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(SECONDS_TO_START * 2):
         assert server.poll() is None, log.read_text()
         try:
-            answers(settings.tracking_uri)
+            is_alive(settings.tracking_uri)
             return
         except ConnectionError:
             time.sleep(0.5)

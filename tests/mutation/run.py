@@ -99,8 +99,8 @@ def _unchanged(module: str) -> float:
     return time.monotonic() - began
 
 
-def _outcomes(chosen: Sequence[tuple[str, Mutant]], seconds: dict[str, float], *, processes: int) -> list[Outcome]:
-    waiting, running, found = deque(chosen), list[_Running](), list[Outcome]()
+def _outcomes(chosen: Sequence[tuple[str, Mutant]], seconds: dict[str, float], *, processes: int) -> Iterator[Outcome]:
+    waiting, running = deque(chosen), list[_Running]()
     while waiting or running:
         while waiting and len(running) < processes:
             running.append(_started(*waiting.popleft(), seconds))
@@ -109,8 +109,7 @@ def _outcomes(chosen: Sequence[tuple[str, Mutant]], seconds: dict[str, float], *
             if (killed := _ended(child)) is not None:
                 running.remove(child)
                 shutil.rmtree(child.scratch, ignore_errors=True)
-                found.append(Outcome(child.module, child.what, killed))
-    return found
+                yield Outcome(child.module, child.what, killed)
 
 
 def _started(module: str, mutant: Mutant, seconds: dict[str, float]) -> _Running:

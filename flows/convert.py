@@ -28,13 +28,12 @@ def convert(name: str, settings: Settings, conversion: Callable[[Path], Converte
     Raises:
         ValueError: the name is taken, or the conversion or the reader of what came out refuses.
     """
-    if (settings.datasets / name).exists():
-        raise ValueError(f"there is a data set {name!r} already. Delete datasets/{name} first to convert it again.")
+    commands.check_name(name, settings)
     folder = settings.home / "converted" / name
     shutil.rmtree(folder, ignore_errors=True)  # of a conversion that was stopped half way
     converted = conversion(folder)
     try:
-        words = commands.add(name, folder, settings)
+        words = commands.add(name, folder, settings, outward_links=True)
     except ValueError as error:
         raise ValueError(f"{error} What was converted is kept in {folder}, for `zoo data add` to take.") from error
     shutil.rmtree(folder)

@@ -89,13 +89,16 @@ def make(names: Iterable[str], settings: Settings, *, accept: bool = False) -> t
     return wanted
 
 
-def add(name: str, path: Path, settings: Settings, *, skip_bad: bool = False) -> str | None:
+def add(
+    name: str, path: Path, settings: Settings, *, skip_bad: bool = False, outward_links: bool = False
+) -> str | None:
     """Copy a data set that lies elsewhere into `datasets/` and record it; hidden files are left out.
 
     In a clone that has no manifest yet, the recorded sets that can be made are made first (`made_along`).
 
     Args:
         skip_bad: do without absent and damaged items, and record which (`zoo.data.left_out`), instead of refusing.
+        outward_links: whether links may lead out of the folder, because we made them ourselves.
 
     Returns:
         What it is, in words; None where no reader knows its layout.
@@ -112,13 +115,13 @@ def add(name: str, path: Path, settings: Settings, *, skip_bad: bool = False) ->
 
     words = None
     if not skip_bad:  # before anything is made or copied
-        check_files(path)
+        check_files(path, outward_links=outward_links)
         words = examine(path)
     along = made_along(settings)
     for other in along:
         _make(other, settings)
     with staging(name, settings) as staged:
-        copy(path, staged)
+        copy(path, staged, outward_links=outward_links)
         if skip_bad:
             words = examine(staged, skip_bad=True)
         staged.rename(settings.datasets / name)

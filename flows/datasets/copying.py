@@ -20,14 +20,17 @@ def staging(name: str, settings: Settings) -> Iterator[Path]:
         yield Path(folder) / name
 
 
-def check_files(source: Path) -> None:
+def check_files(source: Path, *, outward_links: bool = False) -> None:
     """See to it that everything in a folder, hidden files apart, can be copied.
+
+    Args:
+        outward_links: whether links may lead out of the folder, because we made them ourselves.
 
     Raises:
         ValueError: something is neither file nor folder: a link that leads nowhere, in circles or out of the folder, a
             socket, a pipe.
     """
-    faults = {name: fault for name, fault in _found(source) if isinstance(fault, str)}
+    faults = {name: fault for name, fault in _found(source, outward_links) if isinstance(fault, str)}
     if faults:
         name, fault = next(iter(faults.items()))
         raise BadItems(
@@ -37,7 +40,7 @@ def check_files(source: Path) -> None:
         )
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path, *, outward_links: bool = False) -> None:
     """Contents only: the permissions of where it came from are no part of a data set.
 
     What cannot be copied is named in the copy's `left-out.tsv`.
@@ -47,7 +50,7 @@ def copy(source: Path, target: Path) -> None:
     """
     target.mkdir()
     faults = {}
-    for name, found in _found(source):
+    for name, found in _found(source, outward_links):
         if isinstance(found, str):
             faults[name] = found
         else:
@@ -59,9 +62,9 @@ def copy(source: Path, target: Path) -> None:
         leave_out(target, faults)
 
 
-def _found(source: Path) -> Iterator[tuple[str, Path | str]]:
+def _found(source: Path, outward_links: bool) -> Iterator[tuple[str, Path | str]]:
     """Every file below a folder by its path within it; of what is no file, why not."""
-    root = source.resolve()
+    root = Path(source.resolve().anchor) if outward_links else source.resolve()
     folders = [source]
     while folders:
         for path in sorted(folders.pop(0).iterdir()):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ def zoo(project: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
 
 def save(path: Path, *, size: tuple[int, int], grey: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L" if grey else "RGB", size).save(path)
+    picture = Image.new("L", size) if grey else Image.new("RGB", size, (crc32(path.name.encode()) % 256, 0, 0))
+    picture.save(path)
 
 
 def test_pictures_are_converted_counted_and_recorded(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def write_snippet(root: Path, folder: str, frames: list[Boxes]) -> None:
         objects = "".join(OBJECT.format(track, c, a, d, b) for track, (a, b, c, d) in boxes.items())
         head = f"\t<folder>{folder}</folder>\n\t<filename>{i:06d}</filename>\n"
         (annotations / f"{i:06d}.xml").write_text(f"<annotation>\n{head}{objects}</annotation>\n")
-        Image.new("RGB", (64, 48), (i, 0, 0)).save(pictures / f"{i:06d}.JPEG", format="JPEG")
+        Image.new("RGB", (64, 48), (i, crc32(folder.encode()) % 256, 0)).save(pictures / f"{i:06d}.JPEG", format="JPEG")
 
 
 TRAIN = "train/ILSVRC2015_VID_train_000{}/ILSVRC2015_train_0000000{}"

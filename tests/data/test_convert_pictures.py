@@ -96,8 +96,8 @@ def test_deep_folders_alone_are_recognised(tmp_path: Path) -> None:
 
 
 def test_splits_and_classes_are_kept(tmp_path: Path) -> None:
-    for name in ("train/cat/1.jpg", "train/dog/sub/1.jpg", "val/cat/1.jpg", "val/dog/2.jpg"):
-        save(noise(9, 9), tmp_path / "source" / name)
+    for seed, name in enumerate(("train/cat/1.jpg", "train/dog/sub/1.jpg", "val/cat/1.jpg", "val/dog/2.jpg")):
+        save(noise(9, 9, seed), tmp_path / "source" / name)
     done = convert_pictures(tmp_path / "source", tmp_path / "out", size=8)
     assert done.counts == {"train": 2, "val": 2}
     assert examine(tmp_path / "out") == "pictures in a folder per class: 2 train, 2 val"

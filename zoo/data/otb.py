@@ -127,15 +127,15 @@ def _check_boxes(sequence: Sequence, truth: Path) -> None:
     """A tracker cannot be started on nothing, nor overlap with what is not in the picture."""
     corner, extent = sequence.boxes[:, :2], sequence.boxes[:, 2:]
     empty = (extent <= 0).any(axis=1)
+    if empty.all():
+        raise ValueError(f"{truth}: expected a box with an area in some frame, got none. Fetch the sequence again.")
     outside = ((corner >= sequence.size) | (corner + extent <= 0)).any(axis=1) & ~empty
-    first = np.arange(len(sequence.boxes)) == 0
-    wrong = outside | (empty & first)
-    if wrong.any():
-        row = int(wrong.argmax())
+    if outside.any():
+        row = int(outside.argmax())
         raise ValueError(
             f"{truth}, line {row + 1}: expected a box with some of the {sequence.size[0]}x{sequence.size[1]} picture "
             f"in it, got {(sequence.boxes[row] + [1, 1, 0, 0]).tolist()}. Fetch the sequence again; where the object "
-            "is out of view, OTB has four zeros, but never in the first frame."
+            "is out of view, OTB has four zeros."
         )
 
 

@@ -198,6 +198,13 @@ def answering(*answers: bytes | int) -> Iterator[tuple[str, list[tuple[str, str 
         server.shutdown()
 
 
+def test_a_look_imports_no_numpy() -> None:
+    rooms = "registry.leaderboard, registry.figures, registry.pull"
+    look = f"import sys, {rooms}; print({{'numpy', 'pyarrow'}} & {{*sys.modules}})"
+    answer = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert answer.stdout == "set()\n"
+
+
 def test_it_imports_neither_mlflow_nor_torch(settings: Settings, make_model: Making) -> None:
     version = store.register(make_model(), settings)
     look = (

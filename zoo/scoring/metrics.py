@@ -6,12 +6,13 @@ the same function under other counts.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # a leaderboard reads what a metric is, and needs neither numpy nor pyarrow for that
+    import numpy as np
+    import numpy.typing as npt
 
-from zoo.scoring.units import Units
+    from zoo.scoring.units import Units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,6 @@ class Scoring(Protocol):
         """Whether unit i of two evaluations is the same image or sequence."""
         ...
 
-    def aggregate(self, units: Units, counts: npt.NDArray[np.int64] | None = None) -> dict[str, float]:
+    def aggregate(self, units: "Units", counts: "npt.NDArray[np.int64] | None" = None) -> dict[str, float]:
         """The metrics of these units, unit i counted `counts[i]` times (once each where None)."""
         ...

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def train(
     name: Annotated[str, typer.Argument(metavar="FAMILY", help="A family of `zoo list`.")],
     recipe: Annotated[str, typer.Option(help="Which of its recipes (`zoo show FAMILY`).")] = "mini",
+    variant: Annotated[str, typer.Option(help="Which of its variants, where it has several.")] = "",
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe (repeat).")
     ] = None,
@@ -31,7 +32,7 @@ def train(
     from zoo.artifact import read_record
 
     with Watch() as watch:
-        folder = train_one(name, recipe, _parsed(changes or []), settings=settings(), say=watch.say)
+        folder = train_one(name, recipe, _parsed(changes or []), variant=variant, settings=settings(), say=watch.say)
     record = read_record(folder)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **record.model_dump(mode="json")}, indent=2))

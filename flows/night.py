@@ -177,7 +177,7 @@ class _Night:
         self._job(decision).write(folder)
         self.workers.run(decision.entry, folder)
         registered = sha256_of(self._pulled(version) / WEIGHTS)
-        again = sha256_of(folder / model_name(self._made_of(decision)) / WEIGHTS)
+        again = sha256_of(folder / model_name(self._ingredients(decision)) / WEIGHTS)
         if again != registered:
             raise ValueError(
                 f"trained again, {decision.entry} got other weights (SHA-256 {again[:12]}) than version "
@@ -193,7 +193,7 @@ class _Night:
         folder = run_folder(self.settings, decision.entry, decision.trains)
         if decision.from_scratch:
             shutil.rmtree(folder, ignore_errors=True)
-        model = model_folder(self.settings, decision.entry, self._made_of(decision))
+        model = model_folder(self.settings, decision.entry, self._ingredients(decision))
         if not model.is_dir():
             self._job(decision, weights=self._weights(decision)).write(folder)
             self.workers.run(decision.entry, folder)
@@ -233,14 +233,14 @@ class _Night:
         return Job(
             entry=decision.entry,
             recipe_name=decision.slot.recipe,
-            ingredients=self._made_of(decision),
+            ingredients=self._ingredients(decision),
             datasets=self.settings.datasets,
             upstream={entry: self._model(entry, trains) for entry, trains in decision.upstream.items()},
             cache=self.settings.cache,
             weights=weights,
         )
 
-    def _made_of(self, decision: Decision) -> Ingredients:
+    def _ingredients(self, decision: Decision) -> Ingredients:
         if decision.ingredients is None:
             raise ValueError(f"{decision.entry} is blocked: {decision.why}")
         return decision.ingredients

@@ -24,6 +24,7 @@ from registry.glance import READY, Version, read
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, Identity, Record, read_identity, read_record, verify
 from zoo.durable import sync_folder
+from zoo.entry import Entry
 from zoo.scoring import protocols
 from zoo.scoring.metrics import Scoring
 
@@ -209,7 +210,7 @@ def _logged_model(client: "MlflowClient", run_id: str, sealed: _Sealed) -> str:
         source_run_id=run_id,
         tags=sealed.identities | {"manifest": manifest, "floor": record.floor.name},
         params={"family": sealed.identity.family, "parameters": str(record.parameters)},
-        model_type=record.entry.partition(".")[0],
+        model_type=Entry(record.entry).family,
     )
     model_id: str = model.model_id
     outputs = run.outputs.model_outputs if run.outputs else []

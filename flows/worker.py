@@ -227,13 +227,9 @@ def _draw(folder: Path, *drawn: Mapping[str, Picture]) -> None:
 def _score(benchmark: Benchmark, units: Units, name: str) -> Score:
     """The metrics of these units, each one finite and possible, and how far chance may have moved the ranking one."""
     values = benchmark.scoring.aggregate(units)
+    metrics = {m.name: m.check(values[m.name]) for m in benchmark.scoring.metrics}
     error, interval = error_and_interval(units, benchmark.scoring)
-    return Score(
-        name=name,
-        metrics={m.name: m.check(values[m.name]) for m in benchmark.scoring.metrics},
-        error=error,
-        interval=interval,
-    )
+    return Score(name=name, metrics=metrics, error=error, interval=interval)
 
 
 def _appear(building: Path, folder: Path) -> None:

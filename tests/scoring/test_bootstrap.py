@@ -86,7 +86,7 @@ def test_a_standard_error_of_few_resamples_is_not_too_small() -> None:
     first, second, third = resampled([values], Mean(), resamples=3, seed=0)[:, 0]
     mean = (first + second + third) / 3
     by_hand = np.sqrt(((first - mean) ** 2 + (second - mean) ** 2 + (third - mean) ** 2) / 2)
-    assert error_and_interval(values, Mean(), resamples=3).error == pytest.approx(by_hand)
+    assert error_and_interval(values, Mean(), resamples=3, seed=0).error == pytest.approx(by_hand)
 
 
 @dataclass(frozen=True)

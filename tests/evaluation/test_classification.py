@@ -24,9 +24,6 @@ class Oracle:
         self.asked.append(len(images))
         return torch.nn.functional.one_hot(self.labels[start : start + len(images)], 10).float()
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
-        return self.probabilities(images)
-
 
 def test_the_truth_scores_one_and_the_floor_is_the_most_frequent_training_class(datasets: Path) -> None:
     benchmark = ClassificationBenchmark("digits", Inputs(datasets=datasets))

@@ -15,7 +15,7 @@ from zoo.evaluation.gaussian import gaussian_sampler
 from zoo.evaluation.stage import Stage
 from zoo.scoring.samples import SampleQuality
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks.classification import Classifier
+from zoo.tasks.classification import DescribingClassifier
 from zoo.tasks.sampling import Sampler
 
 AT_ONCE = 500
@@ -46,7 +46,7 @@ class SamplingBenchmark:
         seeds = range(0, self.draws, AT_ONCE)
         tracked = stage.track(seeds, len(seeds))
         drawn = torch.cat([predictor.sample(min(AT_ONCE, self.draws - seed), seed=seed) for seed in tracked])
-        classifier: Classifier = stage.place(self.upstream.predictor)
+        classifier: DescribingClassifier = stage.place(self.upstream.predictor)
         rows = {
             "features": _by_parts(classifier.features, drawn),
             "probabilities": _by_parts(classifier.probabilities, drawn),

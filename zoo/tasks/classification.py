@@ -1,4 +1,4 @@
-"""Classification: what a picture shows, and what that was seen by."""
+"""Classification: what a picture shows, and for some what that was seen by."""
 
 from typing import Protocol
 
@@ -18,8 +18,15 @@ class ClassificationFacts(Facts):
 
 
 class Classifier(Protocol):
-    """Names what a picture shows, and says what it saw it by."""
+    """Names what a picture shows.
+
+    The classes' probabilities are at least 0 and sum to 1; whether they are calibrated a family says.
+    """
 
     def probabilities(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n classes"]: ...
+
+
+class DescribingClassifier(Classifier, Protocol):
+    """Says, too, what it saw a picture by: a space in which pictures compare."""
 
     def features(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n d"]: ...

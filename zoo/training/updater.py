@@ -4,6 +4,7 @@ Because the state travels in `state_dict()`, a checkpoint of the learner is a ch
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -56,6 +57,13 @@ class Updater(nn.Module):
         self.optimizer.step()
         self.updates += 1
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Updater":
+        """State that is there before the first update (Adagrad's sums) moves with the weights."""
+        for state in self.optimizer.state.values():
+            state.update({name: fn(value) for name, value in state.items() if isinstance(value, Tensor)})
+        super()._apply(fn, recurse)
+        return self
+
     def get_extra_state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict(), "updates": self.updates}
 
@@ -72,3 +80,13 @@ def linear_decay(updates: int) -> Schedule:
 def polynomial_decay(updates: int, power: float) -> Schedule:
     """(1 - done / updates) ** power."""
     return lambda done: max(0.0, 1.0 - done / updates) ** power
+
+
+def cosine_decay(updates: int) -> Schedule:
+    """From 1 down to 0 along half a cosine (Loshchilov and Hutter, ICLR 2017, eq. 5)."""
+    return lambda done: 0.5 * (1 + math.cos(math.pi * min(1.0, done / updates)))
+
+
+def warmed(decay: Schedule, updates: int) -> Schedule:
+    """Linearly from 0 up to 1 over so many updates, and only then a decay from its start."""
+    return lambda done: done / updates if done < updates else decay(done - updates)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from zoo.data import cifar10, mnist
+from zoo.data import cifar10, mnist, svhn
 from zoo.data.image_folder import ImageFolder, open_image_folder
 
 SHARE = 3  # a split may take one part in so many of the memory: training and scoring each hold a copy
@@ -23,7 +23,8 @@ class Labelled(NamedTuple):
 
 
 def open_labelled(folder: Path, split: str) -> Labelled:
-    """A split ("train" or "test") of a data set in MNIST's or CIFAR-10's binary layout, or in a folder per class.
+    """A split ("train" or "test") of a data set in MNIST's, CIFAR-10's (binary) or SVHN's layout, or in a folder per
+    class.
 
     Raises:
         ValueError: no such layout, damaged, pictures of several sizes, or more of them than memory should hold.
@@ -32,6 +33,8 @@ def open_labelled(folder: Path, split: str) -> Labelled:
         return _in_memory(folder, open_image_folder(folder, split))
     if any(folder.rglob("*_batch*.bin")):
         return Labelled(*cifar10.open_cifar10(folder, split), cifar10.CLASSES)
+    if any(folder.glob("*_32x32.mat")):
+        return Labelled(*svhn.open_svhn(folder, split), svhn.CLASSES)
     images, labels = mnist.open_mnist(folder, split)
     return Labelled(images[:, None], labels, mnist.CLASSES)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoo.data.coco import coco_splits, open_coco
 from zoo.data.flow import flow_splits, listed_elsewhere, open_flow
 from zoo.data.image_folder import ONLY_CLASS, open_image_folder
+from zoo.data.imagenet import ROOTS, open_imagenet
 from zoo.data.labelled import open_labelled
 from zoo.data.left_out import BadItems, leave_out, left_out
 from zoo.data.otb import open_otb
@@ -52,8 +53,8 @@ def examine(folder: Path, *, skip_bad: bool = False) -> str | None:
 
     Args:
         skip_bad: leave absent and damaged items out instead, and of a test set those that are in training, too: from
-            then on `left-out.tsv` in the folder names them. MNIST's and CIFAR-10's files hold many pictures each, of
-            which none can be left out.
+            then on `left-out.tsv` in the folder names them. MNIST's, CIFAR-10's and SVHN's files hold many pictures
+            each, of which none can be left out.
 
     Raises:
         ValueError: the layout is known, and something in it is missing or damaged, or was trained on and is tested on.
@@ -181,6 +182,12 @@ def _pairs(folder: Path, split: str) -> Opened:
     return Opened(items, (f"a sample: its list names {elsewhere:,} pairs more",) if elsewhere else ())
 
 
+def _imagenet(folder: Path, split: str) -> Opened:
+    pictures = open_imagenet(folder, split)
+    files = [pictures.file(i) for i in range(len(pictures))]
+    return Opened(_by_file(folder, files, pictures.__getitem__))
+
+
 def _pictures(folder: Path, split: str) -> Opened:
     pictures = open_image_folder(folder, split)
     return Opened(_by_file(folder, pictures.files, pictures.__getitem__))
@@ -203,7 +210,7 @@ def _present(*splits: str) -> Callable[[Path], Sequence[str]]:
 LAYOUTS = (
     Layout(
         "pictures with one label each",
-        ("*-ubyte", "*-ubyte.gz", "*/*-ubyte*", "*/*/*-ubyte*", "*_batch*.bin", "*/*_batch*.bin"),
+        ("*-ubyte", "*-ubyte.gz", "*/*-ubyte*", "*/*/*-ubyte*", "*_batch*.bin", "*/*_batch*.bin", "*_32x32.mat"),
         _always("train", "test"),
         _labelled,
     ),
@@ -229,6 +236,12 @@ LAYOUTS = (
         ),
         flow_splits,
         _pairs,
+    ),
+    Layout(
+        "ImageNet, classification",
+        tuple(f"{root}/train/n[0-9]*" for root in ROOTS),
+        _always("train", "val"),
+        _imagenet,
     ),
     Layout(
         "pictures in a folder per class",

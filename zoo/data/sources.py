@@ -33,6 +33,7 @@ class Source:
 
 
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
+_SVHN = "http://ufldl.stanford.edu/housenumbers"
 _COCO = "http://images.cocodataset.org"
 _MIDDLEBURY = "https://vision.middlebury.edu/flow/data/comp/zip"
 _OTB = "http://cvlab.hanyang.ac.kr/tracker_benchmark"
@@ -96,6 +97,15 @@ SOURCES: dict[str, Source] = {
                 size=170_052_171,
                 checksum="md5:c32a1d4ab5d03f1284b67883e8d87530",
             ),
+        ),
+    ),
+    "svhn": Source(
+        title="Street View house numbers, cropped digits",
+        page="http://ufldl.stanford.edu/housenumbers/",
+        licence="for non-commercial use; cite Netzer et al. 2011",
+        files=(
+            File(url=f"{_SVHN}/train_32x32.mat", checksum="md5:e26dedcc434d2e4c54c9b2d4a06d8373"),
+            File(url=f"{_SVHN}/test_32x32.mat", checksum="md5:eb5a983be6a315427106f1b164d9cef3"),
         ),
     ),
     "voc2012": Source(

@@ -16,6 +16,34 @@ def hardest(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Those whose class has the lowest score, lowest first."""
     order = np.argsort(scores[np.arange(len(labels)), labels], kind="stable")[:SHOWN]
-    named = scores.argmax(axis=1)
-    captions = [(f"is {classes[labels[i]]}", f"as {classes[named[i]]}") for i in order]
-    return captioned(grid(images[order], captions=captions), "is: its class; as: the class that comes first")
+    return named(images[order], labels[order], scores.argmax(axis=1)[order], classes)
+
+
+def named(
+    images: UInt8[np.ndarray, "n c h w"],
+    labels: Int64[np.ndarray, "n"],
+    found: Int64[np.ndarray, "n"],
+    classes: tuple[str, ...],
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Pictures with what they are and what they are taken for."""
+    captions = [(f"is {classes[label]}", f"as {classes[name]}") for label, name in zip(labels, found, strict=True)]
+    return captioned(grid(images, captions=captions), "is: its class; as: the class that comes first")
+
+
+def filters(weights: Float32[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "H W 3"]:
+    """Kernels over the picture, each stretched to the whole range by itself; of one or three channels."""
+    low, high = (end(weights, axis=(1, 2, 3), keepdims=True) for end in (np.min, np.max))
+    stretched = (weights - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    return captioned(grid((stretched * 255).round().astype(np.uint8), columns=16), "kernels of the first layer")
+
+
+def attention(
+    images: UInt8[np.ndarray, "n c h w"], maps: Float32[np.ndarray, "n rows columns"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Pictures above themselves in the light of what is attended to: the brighter a patch, the more of it."""
+    repeats = images.shape[2] // maps.shape[1], images.shape[3] // maps.shape[2]
+    light = maps / maps.max(axis=(1, 2), keepdims=True)
+    light = light.repeat(repeats[0], axis=1).repeat(repeats[1], axis=2)[:, None]
+    lit = (images * light).round().astype(np.uint8)
+    rows = [grid(row, columns=len(images), height=112) for row in (images, lit)]
+    return captioned(np.vstack(rows), "below: each patch as bright as its share in what names the picture")

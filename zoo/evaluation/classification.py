@@ -35,7 +35,7 @@ class ClassificationBenchmark:
 
     def floor(self) -> tuple[str, Classifier]:
         """Always the most frequent class of the training split."""
-        return "majority class", _Always(self.majority, classes=len(self.test.classes))
+        return "majority class", Always(self.majority, classes=len(self.test.classes))
 
     def pictures(self, model: Evaluated, _floor: Evaluated) -> Mapping[str, Picture]:
         """The hundred pictures whose class has the lowest score."""
@@ -43,7 +43,7 @@ class ClassificationBenchmark:
         return {"hardest": hardest(self.test.images, rows["label"], rows["scores"], self.test.classes)}
 
 
-class _Always:
+class Always:
     """Gives one class, whatever it is shown."""
 
     def __init__(self, label: int, *, classes: int) -> None:

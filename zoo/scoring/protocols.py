@@ -14,6 +14,7 @@ SCORINGS = {
     "fid@1": "zoo.scoring.samples:SampleQuality",
     "inception@1": "zoo.scoring.samples:InceptionQuality",
     "miou@1": "zoo.scoring.segmentation:MIoU",
+    "top5@1": "zoo.scoring.top_five:TopFive",
     "ope@1": "zoo.scoring.tracking:Success",
 }
 

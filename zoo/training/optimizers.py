@@ -5,7 +5,6 @@ keep it with, and part from this where the rate changes. Weight decay is added t
 the weights (Loshchilov and Hutter, ICLR 2019).
 """
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
@@ -38,19 +37,17 @@ class Optimized(Recipe):
     momentum: float = Field(0.9, gt=0, lt=1, description="of momentum and nesterov")
     betas: tuple[float, float] = Field((0.9, 0.999), description="of adam and adamw (Kingma and Ba, ICLR 2015)")
     smoothing: float = Field(0.99, gt=0, lt=1, description="of rmsprop's mean square (torch)")
-    weight_decay: float = Field(0.0, ge=0, description="of what has two axes or more: neither biases nor gains")
+    weight_decay: float = Field(0.0, ge=0, description="of kernels and matrices, not of biases and gains")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient; none: as it is")
 
     def updater(self, network: nn.Module) -> Updater:
         """What moves a network's weights as this recipe says."""
         moved = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        groups = [
-            {"params": decayed, "weight_decay": self.weight_decay if axes > 1 else 0.0}
-            for axes, decayed in _by_axes(moved)
-            if decayed
-        ]
+        flat = [parameter for parameter in moved if sum(length > 1 for length in parameter.shape) < 2]
+        kernels = [parameter for parameter in moved if all(parameter is not other for other in flat)]
+        groups = [{"params": kernels, "weight_decay": self.weight_decay}, {"params": flat, "weight_decay": 0.0}]
         return Updater(
-            groups,
+            [group for group in groups if group["params"]],
             RULES[self.optimizer],
             lr=self.learning_rate,
             schedule=self._factor(),
@@ -77,8 +74,3 @@ class Optimized(Recipe):
             return None
         return warmed(decays[self.schedule], self.warmup)
 
-
-def _by_axes(parameters: Iterable[nn.Parameter]) -> tuple[tuple[int, list[nn.Parameter]], ...]:
-    """Matrices and kernels, and all the rest."""
-    listed = list(parameters)
-    return (2, [p for p in listed if p.ndim > 1]), (1, [p for p in listed if p.ndim <= 1])

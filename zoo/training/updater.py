@@ -43,10 +43,12 @@ class Updater(nn.Module):
         self.updates = 0
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
 
-    def forward(self, loss: Tensor) -> None:
-        """One update from the gradient of `loss`."""
+    def forward(self, loss: Tensor | Iterable[Tensor]) -> None:
+        """One update from the gradient of a loss, or of a sum whose terms are computed one by one: each gives its
+        memory back before the next is asked for."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for term in (loss,) if isinstance(loss, Tensor) else loss:
+            term.backward()
         if self.clip is not None:
             moved = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(moved, self.clip)

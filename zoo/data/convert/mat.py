@@ -1,22 +1,24 @@
-"""Matrices of numbers out of MATLAB's .mat files of version 5: as much of the format as labels need, and no more.
+"""Numbers and words out of MATLAB's .mat files of version 5: as much of the format as data sets need, and no more.
 
 scipy.io.loadmat reads all of it, and ends the process (SIGSEGV) at many a damaged file; here damage is an error, and
-nothing but numbers is ever made. Source: MathWorks, "MAT-file format", version 5; checked against scipy.
+nothing but numbers and words is ever made. Source: MathWorks, "MAT-file format", version 5; checked against scipy.
 """
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+_T = TypeVar("_T")
 Number = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15  # types of elements
-_STRUCT = 2  # class of an array
+_STRUCT, _CHAR = 2, 4  # classes of arrays
+_TEXT = {1: "latin-1", 2: "latin-1", 16: "utf-8"}  # else two bytes a letter
 _LARGEST = 2**28  # bytes, uncompressed: a file that grows beyond is none of labels
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 
@@ -41,6 +43,29 @@ def read_field(path: Path, variable: str, field: str) -> Number:
     Raises:
         ValueError: damaged, another version, or no such variable, field or numbers.
     """
+    return _read(path, variable, lambda found, order: _numbers(_field(found, field, order), order))
+
+
+def read_array(path: Path, variable: str) -> Number:
+    """The numbers of a variable.
+
+    Raises:
+        ValueError: damaged, another version, or no such variable or numbers.
+    """
+    return _read(path, variable, _numbers)
+
+
+def read_columns(path: Path, variable: str, fields: tuple[str, ...]) -> list[tuple[float | str, ...]]:
+    """Some fields of every element of an array of structs, each a number or a word.
+
+    Raises:
+        ValueError: damaged, another version, or no such variable or fields, or other things in them.
+    """
+    return _read(path, variable, lambda found, order: _columns(found, fields, order))
+
+
+def _read(path: Path, variable: str, meaning: Callable[[_Array, str], _T]) -> _T:
+    """What a variable means, in its file's order of bytes."""
     content = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
@@ -49,7 +74,7 @@ def read_field(path: Path, variable: str, field: str) -> Number:
         for element in _elements(content[_HEADER:], order):
             whole = _uncompressed(element, order)
             if whole.type == _MATRIX and (found := _array(whole, order)).name == variable:
-                return _numbers(_field(found, field, order), order)
+                return meaning(found, order)
     except (struct.error, zlib.error, UnicodeDecodeError, TypeError) as error:
         raise ValueError(f"damage: {error}") from error
     raise ValueError(f"no variable {variable}")
@@ -94,12 +119,40 @@ def _field(array: _Array, field: str, order: str) -> _Array:
     """Names come in one text, each with room for the longest; then values in the same order."""
     if array.kind != _STRUCT or array.shape != (1, 1) or len(array.rest) < 2:
         raise ValueError(f"{array.name} is no struct of 1 x 1")
-    room = struct.unpack(f"{order}i", array.rest[0].content)[0]
-    text, values = array.rest[1].content, array.rest[2:]
-    names = [text[at : at + room].rstrip(b"\0").decode() for at in range(0, len(text), max(room, 1))]
+    names, values = _names(array, order), array.rest[2:]
     if field not in names[: len(values)]:
         raise ValueError(f"{array.name} has no field {field}")
     return _array(values[names.index(field)], order)
+
+
+def _names(array: _Array, order: str) -> list[str]:
+    room = struct.unpack(f"{order}i", array.rest[0].content)[0]
+    text = array.rest[1].content
+    return [text[at : at + room].rstrip(b"\0").decode() for at in range(0, len(text), max(room, 1))]
+
+
+def _columns(array: _Array, fields: tuple[str, ...], order: str) -> list[tuple[float | str, ...]]:
+    """All fields of the first element, then all of the next."""
+    if array.kind != _STRUCT or len(array.rest) < 2:
+        raise ValueError(f"{array.name} is no array of structs")
+    names, values = _names(array, order), array.rest[2:]
+    if missing := [field for field in fields if field not in names]:
+        raise ValueError(f"{array.name} has no field {missing[0]}")
+    if len(values) != len(names) * np.prod(array.shape, dtype=float):
+        raise ValueError(f"{len(values)} values for {array.name} of {' x '.join(map(str, array.shape))}")
+    places = [names.index(field) for field in fields]
+    starts = range(0, len(values), len(names))
+    return [tuple(_value(_array(values[start + place], order), order) for place in places) for start in starts]
+
+
+def _value(array: _Array, order: str) -> float | str:
+    """A number, or a word."""
+    if array.kind == _CHAR and array.rest:
+        return array.rest[0].content.decode(_TEXT.get(array.rest[0].type, f"utf-16-{'le' if order == '<' else 'be'}"))
+    numbers = _numbers(array, order)
+    if numbers.size != 1:
+        raise ValueError(f"{numbers.size} numbers where one belongs")
+    return float(numbers.item())
 
 
 def _numbers(array: _Array, order: str) -> Number:

@@ -125,7 +125,7 @@ def _scanned(part: Path, classes: tuple[str, ...]) -> tuple[Names, Int16[np.ndar
     each: list[Names] = []
     for name in classes:
         files = sorted(f"{name}/{entry.name}" for entry in _entries(part / name) if not entry.name.startswith("."))
-        strange = [file for file in files if os.path.splitext(file)[1].lower() not in SUFFIXES]
+        strange = [file for file in files if f".{file.rpartition('.')[2].lower()}" not in SUFFIXES]
         if strange or not files:
             raise ValueError(
                 f"{part / (strange[0] if strange else name)}: expected pictures ({', '.join(sorted(SUFFIXES))}), "

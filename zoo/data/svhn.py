@@ -27,11 +27,13 @@ def open_svhn(folder: Path, split: str) -> tuple[UInt8[np.ndarray, "n 3 32 32"],
         raise ValueError(f"{folder}: expected the split train or test, got {split!r}.")
     path = folder / f"{split}_32x32.mat"
     try:
-        images, digits = read_array(path, "X"), read_array(path, "y").ravel()
+        images, digits = read_array(path, "X"), read_array(path, "y").ravel().astype(np.int64)
     except FileNotFoundError:
         raise ValueError(f"{folder}: expected {path.name} of SVHN, format 2, found none. Fetch it there.") from None
     except ValueError as error:
-        raise ValueError(f"{path}: expected SVHN's pictures X and digits y, got {error}. Fetch the file again.") from error
+        raise ValueError(
+            f"{path}: expected SVHN's pictures X and digits y, got {error}. Fetch the file again."
+        ) from error
     if images.dtype != np.uint8 or images.shape != (SIDE, SIDE, 3, len(digits)):
         raise ValueError(
             f"{path}: expected bytes of {SIDE} x {SIDE} x 3 x {len(digits)}, a picture for each digit, got "

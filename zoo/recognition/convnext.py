@@ -3,21 +3,22 @@
     zoo train convnext --recipe mini
     zoo train convnext --recipe cifar10    # pictures of 32 x 32
 
-Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv 2201.03545 ("paper" below); "code"
-is the authors', github.com/facebookresearch/ConvNeXt (TRAINING.md, main.py, datasets.py). The network is torchvision's;
-its file of weights fits `network.`.
+Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv 2201.03545 ("paper" below);
+"code" is the authors', github.com/facebookresearch/ConvNeXt (TRAINING.md, main.py, datasets.py). The network is
+torchvision's; its file of weights fits `network.`.
 
-`paper` is ConvNeXt-T on ImageNet at 224. It has never been run here. Bring ImageNet of 2012, as zoo/data/imagenet.py has
-it, by `zoo data add imagenet PATH`, and a GPU: 93,835 steps of 4,096 pictures, of which `at_once` are in memory together
-(`--set at_once=256`, or as many as fit). What is scored is the moving average of the weights, as the authors' file is:
-0.821. torchvision's 0.82520 is another recipe's.
+`paper` is ConvNeXt-T on ImageNet at 224. It has never been run here. Bring ImageNet of 2012, as zoo/data/imagenet.py
+has it, by `zoo data add imagenet PATH`, and a GPU: 93,835 steps of 4,096 pictures, of which `at_once` are in memory
+together (`--set at_once=256`, or as many as fit). What is scored is the moving average of the weights, as the authors'
+file is: 0.821. torchvision's 0.82520 is another recipe's.
 
 Differs from the code: the rate falls to 0, not to 1e-6; RandAugment's fifteen operations are torchvision's, where the
-code's are Pillow's, always interpolate bilinearly, and never enlarge what they turn or shear; mixed pictures are rounded
-to bytes; erased pixels are noise around the colours' mean, cut at the ends of their range; an epoch's last batch is
-filled up by the next one's first pictures. `smoke`, `mini` and `cifar10` are narrow, have two stages and layer scales
-that start from 1, without which so few steps leave the blocks next to nothing, and publish the weights themselves.
-Pictures are enlarged to `side`, because the stem alone shrinks them by 4; grey ones are shown as three equal colours.
+code's are Pillow's, always interpolate bilinearly, and never enlarge what they turn or shear; mixed pictures are
+rounded to bytes; erased pixels are noise around the colours' mean, cut at the ends of their range; an epoch's last
+batch is filled up by the next one's first pictures. `smoke`, `mini` and `cifar10` are narrow, have two stages and layer
+scales that start from 1, without which so few steps leave the blocks next to nothing, and publish the weights
+themselves. Pictures are enlarged to `side`, because the stem alone shrinks them by 4; grey ones are shown as three
+equal colours.
 """
 
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ class ConvNeXtRecipe(Optimized, Augmented):
     side: int = Field(224, ge=4, description="pixels to which pictures of another size are brought")
     layer_scale: float = Field(1e-6, gt=0, description="that a block's gains start from")
     stochastic_depth: float = Field(0.1, ge=0, lt=1, description="chance that the last block is left out in training")
-    smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label that is spread over all classes")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label that is spread over all classes")
     average: float | None = Field(0.9999, ge=0, lt=1, description="decay of what is published; none: the weights")
     at_once: int | None = Field(None, ge=1, description="pictures in memory together; none: a batch; ours")
 
@@ -124,7 +125,7 @@ def _learner(recipe: ConvNeXtRecipe, facts: ClassificationFacts) -> CrossEntropy
         network,
         recipe,
         facts,
-        smoothing=recipe.smoothing,
+        smoothing=recipe.label_smoothing,
         average=recipe.average,
         at_once=recipe.at_once,
         draw=_first_filters,

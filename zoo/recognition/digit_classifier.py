@@ -31,7 +31,10 @@ class ClassifierRecipe(Recipe):
 
 
 class DigitNetwork(nn.Module):
-    """Two 3x3 convolutions with pooling, then features, then class scores: a `zoo.tasks.classification.DescribingClassifier`."""
+    """Two 3x3 convolutions with pooling, then features, then class scores.
+
+    Implements `zoo.tasks.classification.DescribingClassifier`.
+    """
 
     def __init__(self, recipe: ClassifierRecipe, facts: ClassificationFacts) -> None:
         super().__init__()

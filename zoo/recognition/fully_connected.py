@@ -2,8 +2,8 @@
 
     zoo train fully-connected --recipe mini
 
-Ioffe and Szegedy, "Batch Normalization", ICML 2015; Ba, Kiros, Hinton, "Layer Normalization", arXiv 1607.06450; Srivastava
-et al., "Dropout", JMLR 2014. "Assignment" is CS231n's second (fc_net.py, FullyConnectedNets.ipynb; notes:
+Ioffe and Szegedy, "Batch Normalization", ICML 2015; Ba, Kiros, Hinton, "Layer Normalization", arXiv 1607.06450;
+Srivastava et al., "Dropout", JMLR 2014. "Assignment" is CS231n's second (fc_net.py, FullyConnectedNets.ipynb; notes:
 github.com/cs231n/cs231n.github.io, neural-networks-2.md).
 
 As in the assignment a norm stands before the ReLU and dropout after it, and neither after the last map. Batch
@@ -12,8 +12,8 @@ assignment keeps the biased one.
 
 Differs from the assignment: weights start as He et al. (ICCV 2015, eq. 10), as its notes advise, not with a deviation
 of one's choice; pixels are scaled to -1 ... 1, where it subtracts the mean picture; batches are drawn without
-replacement; `paper` learns from all 50,000 pictures, and takes its five layers of 100, batch normalisation, Adam and ten
-passes. It needs no more than the data, `zoo data fetch cifar10`; 0.50 is what the assignment asks of its validation
+replacement; `paper` learns from all 50,000 pictures, and takes its five layers of 100, batch normalisation, Adam and
+ten passes. It needs no more than the data, `zoo data fetch cifar10`; 0.50 is what the assignment asks of its validation
 pictures.
 """
 

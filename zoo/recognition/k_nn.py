@@ -2,8 +2,9 @@
 
     zoo train k-nn --recipe mini
 
-Fix and Hodges, 1951; Cover and Hart, "Nearest neighbor pattern classification", IEEE Trans. Inform. Theory 1967. "Notes"
-and "assignment" are those of CS231n (github.com/cs231n/cs231n.github.io: classification.md; assignment 1, knn.ipynb).
+Fix and Hodges, 1951; Cover and Hart, "Nearest neighbor pattern classification", IEEE Trans. Inform. Theory 1967.
+"Notes" and "assignment" are those of CS231n (github.com/cs231n/cs231n.github.io: classification.md; assignment 1,
+knn.ipynb).
 
 Nothing is learned but k, by cross-validation on the training set; the nearest class mean has 0.852 on digits. Pixels
 are whole numbers, and so are sums of their differences: distances are exact, equal ones are equal, and the training

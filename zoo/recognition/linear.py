@@ -24,7 +24,6 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Scalars, Target
 from zoo.evaluation.classification import ClassificationBenchmark
@@ -127,9 +126,7 @@ SVM = Family(
     training_set=labelled_batches,
     benchmark=_benchmark,
     asks=(Ask(metric="accuracy", value=0.87),),
-    targets=(
-        Target(metric="accuracy", value=0.39, dataset="cifar10", source="CS231n, svm.ipynb, validation, tuned"),
-    ),
+    targets=(Target(metric="accuracy", value=0.39, dataset="cifar10", source="CS231n, svm.ipynb, validation, tuned"),),
 )
 
 SOFTMAX = Family(

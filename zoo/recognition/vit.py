@@ -3,20 +3,21 @@
     zoo train vit --recipe mini
     zoo train vit --recipe cifar10    # pictures of 32 x 32
 
-Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv 2010.11929 ("paper" below); "code" is the authors',
-github.com/google-research/vision_transformer. The network is torchvision's; its file of weights fits `network.`.
+Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv 2010.11929 ("paper" below); "code" is the
+authors', github.com/google-research/vision_transformer. The network is torchvision's; its file of weights fits
+`network.`.
 
-`paper` is ViT-B/16 from chance on ImageNet alone at 224 (table 3). It has never been run here. Bring ImageNet of 2012, as
-zoo/data/imagenet.py has it, by `zoo data add imagenet PATH`, and a GPU: 93,835 steps of 4,096 pictures, of which `at_once`
-are in memory together (`--set at_once=256`, or as many as fit). The network so trained has 0.7479 at 224; the paper's
-0.7791 (table 5) is of the same weights after 20,000 steps more at 384, which is no part of the recipe. torchvision's
-0.81072 is another recipe's.
+`paper` is ViT-B/16 from chance on ImageNet alone at 224 (table 3). It has never been run here. Bring ImageNet of 2012,
+as zoo/data/imagenet.py has it, by `zoo data add imagenet PATH`, and a GPU: 93,835 steps of 4,096 pictures, of which
+`at_once` are in memory together (`--set at_once=256`, or as many as fit). The network so trained has 0.7479 at 224; the
+paper's 0.7791 (table 5) is of the same weights after 20,000 steps more at 384, which is no part of the recipe.
+torchvision's 0.81072 is another recipe's.
 
 Differs from the paper: softmax cross entropy, where the authors train with the sigmoid's (issues 2 and 34 of the code);
 weights and tokens decay, biases and gains do not; the rate falls to 0 at the last step; GELU is exact, where the code's
-is the tanh approximation (as in torchvision). One crop is scored, from a picture whose shorter side is 256. Grey pictures
-are shown as three equal colours. `smoke`, `mini` and `cifar10` are narrow, see patches of 2 and 4 pixels and moved
-pictures.
+is the tanh approximation (as in torchvision). One crop is scored, from a picture whose shorter side is 256. Grey
+pictures are shown as three equal colours. `smoke`, `mini` and `cifar10` are narrow, see patches of 2 and 4 pixels and
+moved pictures.
 """
 
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ class ViTRecipe(Optimized, Augmented):
 class ViT(nn.Module):
     """torchvision's network, told pictures as people have them.
 
-    Implements `zoo.tasks.classification.DescribingClassifier`: the class token after the last layer describes a picture.
+    Implements `zoo.tasks.classification.DescribingClassifier`: the class token at the end describes a picture.
     """
 
     def __init__(

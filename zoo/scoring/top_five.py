@@ -15,7 +15,7 @@ FIRST = 5
 class TopFive:
     """Of ImageNet's challenge, where several things may be in a picture and one is its label.
 
-    Rows: `label` (n,) int64, `named` (n, 5) int64, likeliest first. A thousand scores a picture would be kept for nothing.
+    Rows: `label` (n,) int64, `named` (n, 5) int64, likeliest first.
     """
 
     id: str = "top5@1"

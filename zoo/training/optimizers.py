@@ -1,8 +1,8 @@
 """The optimizer as a number of a recipe: seven rules by name, under one learning rate and one schedule.
 
-All are torch's. Momentum is kept without the rate in it (v = mu v + g; p -= rate v), as torch keeps it; Caffe and CS231n
-keep it with, and part from this where the rate changes. Weight decay is added to the gradient, and by `adamw` taken off
-the weights (Loshchilov and Hutter, ICLR 2019).
+All are torch's. Momentum is kept without the rate in it (v = mu v + g; p -= rate v), as torch keeps it; Caffe and
+CS231n keep it with, and part from this where the rate changes. Weight decay is added to the gradient, and by `adamw`
+taken off the weights (Loshchilov and Hutter, ICLR 2019).
 """
 
 from typing import Any, Literal
@@ -36,16 +36,17 @@ class Optimized(Recipe):
     warmup: int = Field(0, ge=0, description="updates over which the rate rises from 0 first")
     momentum: float = Field(0.9, gt=0, lt=1, description="of momentum and nesterov")
     betas: tuple[float, float] = Field((0.9, 0.999), description="of adam and adamw (Kingma and Ba, ICLR 2015)")
-    smoothing: float = Field(0.99, gt=0, lt=1, description="of rmsprop's mean square (torch)")
+    square_decay: float = Field(0.99, gt=0, lt=1, description="of rmsprop's mean square (torch)")
     weight_decay: float = Field(0.0, ge=0, description="of kernels and matrices, not of biases and gains")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient; none: as it is")
 
     def updater(self, network: nn.Module) -> Updater:
         """What moves a network's weights as this recipe says."""
         moved = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        flat = [parameter for parameter in moved if sum(length > 1 for length in parameter.shape) < 2]
-        kernels = [parameter for parameter in moved if all(parameter is not other for other in flat)]
-        groups = [{"params": kernels, "weight_decay": self.weight_decay}, {"params": flat, "weight_decay": 0.0}]
+        groups = [
+            {"params": [p for p in moved if _is_kernel(p)], "weight_decay": self.weight_decay},
+            {"params": [p for p in moved if not _is_kernel(p)], "weight_decay": 0.0},
+        ]
         return Updater(
             [group for group in groups if group["params"]],
             RULES[self.optimizer],
@@ -61,7 +62,7 @@ class Optimized(Recipe):
             case "momentum" | "nesterov":
                 return {"momentum": self.momentum, "nesterov": self.optimizer == "nesterov"}
             case "rmsprop":
-                return {"alpha": self.smoothing}
+                return {"alpha": self.square_decay}
             case "adam" | "adamw":
                 return {"betas": self.betas}
             case _:
@@ -74,3 +75,7 @@ class Optimized(Recipe):
             return None
         return warmed(decays[self.schedule], self.warmup)
 
+
+def _is_kernel(parameter: nn.Parameter) -> bool:
+    """Whether it has more than one axis: neither a bias nor a gain, in whichever shape it is added or multiplied."""
+    return sum(length > 1 for length in parameter.shape) > 1

@@ -63,8 +63,7 @@ class Updater(nn.Module):
         """State that is there before the first update (Adagrad's sums) moves with the weights."""
         for state in self.optimizer.state.values():
             state.update({name: fn(value) for name, value in state.items() if isinstance(value, Tensor)})
-        super()._apply(fn, recurse)
-        return self
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def get_extra_state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict(), "updates": self.updates}

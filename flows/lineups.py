@@ -24,6 +24,13 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
     # A quarter of an hour on two cores: every family learns something real from data that needs no download.
     "mini": (
         Slot("digit-classifier", "mini"),
+        Slot("k-nn", "mini"),
+        Slot("svm", "mini"),
+        Slot("softmax", "mini"),
+        Slot("fully-connected", "mini"),
+        Slot("cnn", "mini"),
+        Slot("vit", "mini"),
+        Slot("convnext", "mini"),
         Slot("fcn32s", "mini"),
         Slot("fcn16s", "mini"),
         Slot("fcn8s", "mini"),

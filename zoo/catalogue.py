@@ -50,6 +50,15 @@ CATALOGUE: dict[str, Listing] = {
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
     ),
+    "k-nn": Listing("zoo.recognition.k_nn:FAMILY", "k nearest neighbours, L1 or L2", "accuracy"),
+    "svm": Listing("zoo.recognition.linear:SVM", "Linear classifier, multiclass hinge", "accuracy"),
+    "softmax": Listing("zoo.recognition.linear:SOFTMAX", "Linear classifier, cross entropy", "accuracy"),
+    "fully-connected": Listing(
+        "zoo.recognition.fully_connected:FAMILY", "Layers with batch or layer norm and dropout", "accuracy"
+    ),
+    "cnn": Listing("zoo.recognition.cnn:FAMILY", "Convolutions with group normalisation", "accuracy"),
+    "vit": Listing("zoo.recognition.vit:FAMILY", "Vision Transformer", "accuracy"),
+    "convnext": Listing("zoo.recognition.convnext:FAMILY", "ConvNet in a Transformer's proportions", "accuracy"),
 }
 
 

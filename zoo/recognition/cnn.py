@@ -99,10 +99,12 @@ def _narrow(*, steps: int, dataset: str = "digits", mirror: bool = False) -> CNN
         dataset=dataset,
         steps=steps,
         batch_size=64,
-        widths=(16, 32),
+        widths=(32, 64),
         shift=1,
         mirror=mirror,
+        optimizer="adamw",
         learning_rate=3e-3,
+        weight_decay=0.05,
         schedule="cosine",
     )
 

@@ -13,12 +13,11 @@ together (`--set at_once=256`, or as many as fit). What is scored is the moving 
 file is: 0.821. torchvision's 0.82520 is another recipe's.
 
 Differs from the code: the rate falls to 0, not to 1e-6; RandAugment's fifteen operations are torchvision's, where the
-code's are Pillow's, always interpolate bilinearly, and never enlarge what they turn or shear; mixed pictures are
-rounded to bytes; erased pixels are noise around the colours' mean, cut at the ends of their range; an epoch's last
-batch is filled up by the next one's first pictures. `smoke`, `mini` and `cifar10` are narrow, have two stages and layer
-scales that start from 1, without which so few steps leave the blocks next to nothing, and publish the weights
-themselves. Pictures are enlarged to `side`, because the stem alone shrinks them by 4; grey ones are shown as three
-equal colours.
+code's are Pillow's, and interpolate bilinearly alone; mixed pictures are rounded to bytes; erased pixels are noise
+around the colours' mean, cut at the ends of their range; an epoch's last batch is filled up by the next one's first
+pictures. `smoke`, `mini` and `cifar10` are narrow, have two stages and layer scales that start from 1, without which so
+few steps leave the blocks next to nothing, and publish the weights themselves. Pictures are enlarged to `side`, because
+the stem alone shrinks them by 4; grey ones are shown as three equal colours.
 """
 
 from collections.abc import Mapping
@@ -163,7 +162,7 @@ FAMILY = Family(
     paper="Liu et al., A ConvNet for the 2020s, CVPR 2022",
     recipes={
         "smoke": _narrow(steps=60),
-        "mini": _narrow(steps=800),
+        "mini": _narrow(steps=500),
         "cifar10": _narrow(steps=150, dataset="cifar10", mirror=True),
         # TRAINING.md: 300 epochs in batches of 4,096, 20 of them warm up
         "paper": ConvNeXtRecipe(

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars
-from zoo.data.labelled import open_labelled
 from zoo.evaluation.classification import ClassificationBenchmark
 from zoo.tasks.classification import ClassificationFacts
-from zoo.training import Updater, shuffled
+from zoo.training import Updater
+from zoo.training.labelled import LabelledBatches
 from zoo.training.updater import linear_decay
 
 
@@ -86,21 +86,14 @@ class ClassifierLearner(Learner):
         return self.network
 
 
-class DigitBatches:
-    """Training digits, each moved by a few pixels."""
+def _batches(recipe: ClassifierRecipe, inputs: Inputs) -> LabelledBatches:
+    """Training digits, those of a batch moved alike by a few pixels; what leaves on one side comes in on the other."""
 
-    def __init__(self, recipe: ClassifierRecipe, inputs: Inputs) -> None:
-        self.recipe = recipe
-        self.images, self.labels, classes = open_labelled(inputs.dataset(recipe.dataset), "train")
-        _, channels, height, width = self.images.shape
-        self.facts = ClassificationFacts(channels=channels, height=height, width=width, classes=classes)
+    def moved(images: Tensor, rng: np.random.Generator) -> Tensor:
+        down, right = rng.integers(-recipe.shift, recipe.shift + 1, size=2)
+        return images.roll((int(down), int(right)), dims=(2, 3))
 
-    def __call__(self, step: int) -> Batch:
-        recipe = self.recipe
-        chosen = shuffled(len(self.images), recipe.batch_size, seed=recipe.seed, step=step)
-        down, right = np.random.default_rng([recipe.seed, step]).integers(-recipe.shift, recipe.shift + 1, size=2)
-        moved = torch.from_numpy(self.images[chosen]).roll((int(down), int(right)), dims=(2, 3))
-        return {"image": moved, "label": torch.from_numpy(self.labels[chosen].astype(np.int64))}
+    return LabelledBatches(recipe, inputs, augment=moved)
 
 
 def _benchmark(recipe: ClassifierRecipe, inputs: Inputs) -> ClassificationBenchmark:
@@ -119,7 +112,7 @@ FAMILY = Family(
     },
     learner=ClassifierLearner,
     facts=ClassificationFacts,
-    training_set=DigitBatches,
+    training_set=_batches,
     benchmark=_benchmark,
     asks=(Ask(metric="accuracy", value=0.5),),
 )

@@ -106,7 +106,7 @@ FAMILY = Family(
     paper="Ioffe and Szegedy 2015, Ba et al. 2016 and Srivastava et al. 2014, as in CS231n's FullyConnectedNet",
     recipes={
         "smoke": _on_digits(steps=200),
-        "mini": _on_digits(steps=2000),
+        "mini": _on_digits(steps=1500),
         # solver.py: ten passes, batches of 100
         "paper": FullyConnectedRecipe(dataset="cifar10", steps=10 * 50_000 // 100, batch_size=100),
     },

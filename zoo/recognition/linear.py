@@ -116,7 +116,7 @@ SVM = Family(
             dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=1.0, schedule="linear"
         ),
         "mini": LinearRecipe(
-            dataset="digits", steps=3000, batch_size=100, learning_rate=1e-3, regularization=1.0, schedule="linear"
+            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=1.0, schedule="linear"
         ),
         # svm.ipynb: 1,500 steps of plain gradient descent
         "paper": LinearRecipe(dataset="cifar10", steps=1500, batch_size=200, optimizer="sgd", learning_rate=1e-7),
@@ -137,7 +137,7 @@ SOFTMAX = Family(
             dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=0.1, schedule="linear"
         ),
         "mini": LinearRecipe(
-            dataset="digits", steps=3000, batch_size=100, learning_rate=1e-3, regularization=0.1, schedule="linear"
+            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=0.1, schedule="linear"
         ),
         # softmax.ipynb, 2024: the lower of both rates and strengths of its grid; as many steps as the SVM
         "paper": LinearRecipe(dataset="cifar10", steps=1500, batch_size=200, optimizer="sgd", learning_rate=1e-7),

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, get_args
 
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, install_import_hook
+
+CHECKED = BeartypeConf(is_pep484_tower=True)  # an int is a float, as mypy has it
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,7 +24,7 @@ def check_shapes() -> None:
 def only_shapes(function: Function) -> Function:
     """A function that is checked where its types say a shape, and costs nothing where they say none."""
     function.__annotations__ = {name: hint for name, hint in function.__annotations__.items() if _says_shape(hint)}
-    return beartype(function) if function.__annotations__ else function
+    return beartype(function, conf=CHECKED) if function.__annotations__ else function
 
 
 def _says_shape(hint: Any) -> bool:

@@ -221,8 +221,10 @@ def test_a_batch_holds_what_is_in_its_crops(datasets: Path) -> None:
 
 
 def test_numbers_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="zoom: expected a range of positive scales"):
-        small(zoom=(1.5, 0.5))
+    with pytest.raises(ValueError, match=r"zoom.0\n  Input should be greater than 0"):
+        small(zoom=(0, 1.5))
+    with pytest.raises(ValueError, match=r"diamond\n  Input should be a multiple of 4"):
+        small(diamond=42)
 
 
 def test_the_papers_numbers() -> None:

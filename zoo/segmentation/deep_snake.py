@@ -24,10 +24,11 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.ops import box_convert
 
 from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Picture, Recipe, Scalars, Target
 from zoo.data.coco import CocoSplit, open_coco, outlined
@@ -59,7 +60,9 @@ class DeepSnakeRecipe(Recipe):
     iterations: int = Field(3, ge=1, description="deformations, each with weights of its own (section 3.3)")
     every_loss: bool = Field(False, description="a loss after each deformation; in the code after the last alone")
     side: int = Field(800, ge=32, multiple_of=32, description="of the crops that are learned (code, for Cityscapes)")
-    zoom: tuple[float, float] = Field((0.4, 1.6), description="range of the crops' scale (code, for Cityscapes)")
+    zoom: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.4, 1.6), description="range of the crops' scale (code, for Cityscapes)"
+    )
     light: float = Field(0.4, ge=0, lt=1, description="largest change of each colour's gain (code, for brightness)")
     learning_rate: float = Field(1e-4, gt=0, description="Adam's (code)")
     weight_decay: float = Field(5e-4, ge=0, description="added to gradients, as Adam's L2 (code)")
@@ -71,12 +74,6 @@ class DeepSnakeRecipe(Recipe):
     @property
     def needs(self) -> tuple[str, ...]:
         return (self.detector,)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if not 0 < self.zoom[0] <= self.zoom[1]:
-            raise ValueError(f"zoom: expected a range of positive scales, got {self.zoom}")
-        return self
 
 
 class Snake(nn.Module):
@@ -192,22 +189,25 @@ class DeepSnake(nn.Module):
 
     def detect(self, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
         """What is in each picture, surest first: the detector's boxes and classes, with an outline of its own."""
+        height, width = images.shape[-2:]
+        return [
+            each._replace(masks=_filled(contours, height=height, width=width))
+            for each, contours in self.outlined(images)
+        ]
+
+    def outlined(self, images: UInt8[Tensor, "n 3 h w"]) -> list[tuple[Detections, Contours]]:
+        """What the detector found in each picture, and a contour of each thing, in pixels of the picture."""
         found = self.detector.detect(images)
         counts = [len(each.boxes) for each in found]
         if not sum(counts):
-            return found
+            return [(each, each.boxes.new_zeros(0, self.points, 2)) for each in found]
         maps, scales = self.look(list(images))
         scaled = [each.boxes * scale for each, scale in zip(found, scales, strict=True)]
-        corners = torch.cat(scaled) @ _TO_CORNERS.to(maps)
+        corners = box_convert(torch.cat(scaled), "xywh", "xyxy")
         contours = self.deformed(maps, self.find_extremes(maps, corners, counts), counts)[-1]
-        height, width = images.shape[-2:]
         return [
-            each._replace(masks=_filled(contour / scale, height=height, width=width))
-            for each, contour, scale in zip(found, contours.split(counts), scales, strict=True)
+            (each, contour / scale) for each, contour, scale in zip(found, contours.split(counts), scales, strict=True)
         ]
-
-
-_TO_CORNERS = torch.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]])  # left, top, width, height @ it
 
 
 def _seen(
@@ -275,7 +275,8 @@ class DeepSnakeLearner(Learner):
         loss = at_extremes + (each.sum() if self.recipe.every_loss else each[-1])
         self.update(loss)
         if self.update.updates == self.recipe.steps:
-            self.shown = stages(batch["image"], [contour.detach() for contour in contours], counts)
+            scale = boxes.new_tensor(scales).repeat_interleave(batch["count"])[:, None, None]
+            self.shown = stages(batch["image"], [contour.detach() / scale for contour in contours], counts)
         return {"loss": loss.detach(), "extremes": at_extremes.detach(), "outline": each[-1].detach()}
 
     def predictor(self) -> nn.Module:

@@ -291,8 +291,10 @@ def read_flo(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray,
             f"The file is truncated or damaged. {_AGAIN}"
         )
     flow = np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
-    valid = np.asarray(np.abs(flow).max(axis=2) < _UNKNOWN)  # false for NaN, too
-    return np.where(valid[..., None], flow, np.float32(0)), valid
+    right, down = (np.abs(flow[..., axis]) < _UNKNOWN for axis in range(2))  # false for NaN, too
+    valid = right & down  # a reduction over an axis of two takes 20 times as long
+    flow[~valid] = 0
+    return flow, valid
 
 
 def read_flow_png(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray, "h w"]]:

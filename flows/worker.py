@@ -49,7 +49,7 @@ from zoo.evaluation.evaluate import evaluate, kept_floor
 from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.units import Units
 from zoo.training import Progress, Trained, train
-from zoo.training.placement import Placement
+from zoo.training.placement import Placement, loaders_for
 
 PATIENCE = 30.0  # seconds for a worker whose night was killed to notice it
 FAILED = 1
@@ -154,7 +154,8 @@ def _trained(job: Job, of: Family, recipe: Recipe, inputs: Inputs, folder: Path,
         say(Event(kind="training", **{**progress._asdict(), "scalars": dict(progress.scalars)}))
 
     if job.weights is None:
-        return train(of, recipe, inputs, folder, report=report), folder / "curves.jsonl"
+        loaders = loaders_for(DEVICE, workers=int(os.environ.get("ZOO_WORKERS", "1")))
+        return train(of, recipe, inputs, folder, loaders=loaders, report=report), folder / "curves.jsonl"
     verify(job.weights)
     identity, record = read_identity(job.weights), read_record(job.weights)
     upstream = {entry: needed.predictor for entry, needed in inputs.upstream.items()}

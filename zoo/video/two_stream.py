@@ -326,7 +326,7 @@ class TwoStreamBatches:
         estimator = _estimator(upstream.predictor, recipe)
         self.recipe = recipe
         self.videos = split.videos
-        self.frames = Clips(split.videos, size=recipe.size)
+        self.frames = Clips(split.videos, size=recipe.size, cache=inputs.cache)
         self.flows = Flows(
             split.videos,
             cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),

@@ -169,7 +169,7 @@ def test_clips_from_files_from_memory_and_from_videos_are_equal(
     videos = C3DBatches(SMOKE, Inputs(datasets=datasets)).videos[:2]
     mapped, remembered = (Clips(videos, size=(36, 36), cache=cache) for cache in (tmp_path, None))
     monkeypatch.setattr("zoo.video.clips.CACHED_BYTES", 0)
-    read = Clips(videos, size=(36, 36), cache=None)
+    read = Clips(videos, size=(36, 36))
     assert [clips.in_memory for clips in (mapped, remembered, read)] == [False, True, False]
     for start in (0, 3, 12, 19, 25):
         expected = read(1, start=start, length=16)

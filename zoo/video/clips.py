@@ -37,7 +37,7 @@ class Clips:
             of them fit there.
     """
 
-    def __init__(self, videos: Sequence[Video], *, size: tuple[int, int], cache: Path | None) -> None:
+    def __init__(self, videos: Sequence[Video], *, size: tuple[int, int], cache: Path | None = None) -> None:
         self.videos = videos
         self.size = size
         self.in_memory = cache is None and len(videos) * len(videos[0]) * 3 * size[0] * size[1] <= CACHED_BYTES

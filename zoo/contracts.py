@@ -209,7 +209,12 @@ class Benchmark(Protocol):
         ...
 
     def evaluate(self, predictor: Any, stage: Stage) -> Evaluated:
-        """Run a predictor that the stage has placed over the split; one row per image, video, sequence or pair."""
+        """Run a predictor that the stage has placed over the split; one row per image, video, sequence or pair.
+
+        Raises:
+            CannotScore: an answer cannot be one, for which a champion abdicates.
+            ValueError: data is damaged or missing.
+        """
         ...
 
     def floor(self) -> tuple[str, Any]:

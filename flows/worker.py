@@ -182,7 +182,7 @@ def _describe(
         recipe_name=job.recipe_name,
         recipe=recipe.model_dump(mode="json"),
         facts=trained.facts.model_dump(mode="json"),
-        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.needs},
+        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.parts},
     )
     made = job.ingredients
     record = Record(

@@ -25,7 +25,7 @@ TURNS = 5
 
 def bare(of: Family, recipe: Recipe, inputs: Inputs) -> float:
     """Steps per second of the loop anyone would write."""
-    batches = of.batches(recipe, inputs)
+    batches = of.training_set(recipe, inputs)
     learner = of.learner(recipe, batches.facts).train()
     start = time.perf_counter()
     for step in range(recipe.steps):

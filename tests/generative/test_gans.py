@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts
+from zoo.contracts import Batch
 from zoo.generative import dcgan, lsgan, wgan
 from zoo.layers.dcgan import Discriminator, Generator
+from zoo.tasks.sampling import PictureFacts
 
-DIGITS = Facts(channels=1, height=8, width=8)
+DIGITS = PictureFacts(channels=1, height=8, width=8)
 
 
 def parameters(module: nn.Module) -> int:
@@ -137,7 +138,7 @@ def test_paper_recipes_have_their_own_data_and_size() -> None:
 def test_lsgans_networks_have_the_maps_of_the_code() -> None:
     """vgg.py: 7 x 7 doubled four times, twice without a stride; the discriminator halves 112 to 7."""
     paper = lsgan.FAMILY.recipe("paper")
-    learner = lsgan.FAMILY.learner(paper, Facts(channels=3, height=112, width=112)).eval()
+    learner = lsgan.FAMILY.learner(paper, PictureFacts(channels=3, height=112, width=112)).eval()
     shapes: dict[str, list[tuple[int, ...]]] = {"generator": [], "discriminator": []}
     for name, seen in shapes.items():
         for layer in getattr(learner, name).modules():

@@ -17,12 +17,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Ask, Facts, Family, Target
+from zoo.contracts import Ask, Family, Target
 from zoo.evaluation.sample_quality import sample_quality
 from zoo.generative import dcgan
 from zoo.generative.adversarial import Alternating, Losses
 from zoo.layers.dcgan import Discriminator, initialise
 from zoo.layers.pixels import to_bytes
+from zoo.tasks.sampling import PictureFacts
 from zoo.training.pictures import PictureBatches
 
 
@@ -94,7 +95,7 @@ def least_squares(*, fake_code: float, real_code: float, wanted_code: float) -> 
     )
 
 
-def learner(recipe: LsganRecipe, facts: Facts) -> Alternating:
+def learner(recipe: LsganRecipe, facts: PictureFacts) -> Alternating:
     """DCGAN's updates under losses of their own, on its networks or the paper's."""
     losses = least_squares(fake_code=recipe.fake_code, real_code=recipe.real_code, wanted_code=recipe.wanted_code)
     if recipe.generator == "dcgan":
@@ -130,7 +131,8 @@ FAMILY = Family(
         "cifar10": LsganRecipe(dataset="cifar10", steps=78_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=learner,
-    batches=PictureBatches,
+    facts=PictureFacts,
+    training_set=PictureBatches,
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(

@@ -208,7 +208,7 @@ def one_cycle(done: float, *, warm_up: float) -> float:
 class FlowBatches:
     """Crops of pairs, changed at random (section 4 and code, augmentor.py)."""
 
-    facts = Facts(channels=3)
+    facts = Facts()
 
     def __init__(self, recipe: RAFTRecipe, inputs: Inputs) -> None:
         self.recipe = recipe
@@ -316,7 +316,7 @@ RAFT_SMALL = Family(
         **_stages("raft-small"),
     },
     learner=partial(RAFTLearner, size="small"),
-    batches=FlowBatches,
+    training_set=FlowBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="EPE", value=3.5),),
     targets=(
@@ -333,7 +333,7 @@ RAFT = Family(
         **_stages("raft"),
     },
     learner=partial(RAFTLearner, size="large"),
-    batches=FlowBatches,
+    training_set=FlowBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="EPE", value=6.3),),
     targets=(

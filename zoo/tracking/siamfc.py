@@ -12,10 +12,9 @@ workshops, arXiv 1606.09549v2 ("paper" below); "code" is the authors' release, g
 Differs from the paper: the response is upsampled to 257 x 257 rather than 272 x 272, so that its centre is a sample;
 a scale is penalised from the lowest response of the pyramid up, so that a penalty never helps; a displacement counts
 in pixels of the scale it was found at; crops larger than the network sees are averaged down, not skipped over; the
-learning rate falls at every step instead of every epoch; a search image has 255 pixels in training, too, where the code
-has 239. The colours of a crop are shifted each by itself, where the
-code shifts them along the principal axes of ImageNet VID's colours, so that most of its shift is light. `smoke`, `mini`
-and `otb` decay and learn all parameters alike.
+learning rate falls at every step instead of every epoch; search images have 255 pixels in training, too, where the code
+has 239. A crop's colours are shifted each by itself, where the code shifts them along the principal axes of ImageNet
+VID's colours, so that most of its shift is light. `smoke`, `mini` and `otb` decay and learn all parameters alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -399,8 +398,7 @@ FAMILY = Family(
         "smoke": _narrow(steps=100, channels=(16, 32, 48, 48, 32)),
         "mini": _narrow(steps=300, channels=(24, 64, 96, 96, 64)),
         "otb": _narrow(steps=300, channels=(24, 64, 96, 96, 64), scored_on="otb"),
-        # 50 epochs of 50,000 pairs in batches of 8, ImageNet VID converted to OTB's layout. Code, experiment.m: 50, 53,200
-        # of which a tenth of the videos is held out, and 8
+        # 50 epochs of 50,000 pairs in batches of 8 (code, experiment.m: 50, 53,200 and 8), ImageNet VID in OTB's layout
         "paper": SiamFCRecipe(dataset="imagenet-vid", scored_on="otb-2013", steps=312_500, batch_size=8),
     },
     learner=SiamFCLearner,

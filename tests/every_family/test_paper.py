@@ -83,6 +83,7 @@ def untrained(entry: Entry) -> Upstream:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # RAFT alone takes a minute and a half of a core
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_two_steps_at_the_papers_size(name: str, datasets: Path, tmp_path: Path) -> None:
     of = family(name)

@@ -18,14 +18,16 @@ import torch
 from PIL import Image
 
 from zoo.catalogue import CATALOGUE, family
-from zoo.contracts import Facts, Inputs, Upstream
+from zoo.contracts import Inputs, Upstream
 from zoo.data.pictures import read_indices, read_rgb
 from zoo.entry import Entry
 
 TOGETHER = 2  # examples a step; FCN's papers have one
 PHOTOGRAPH = (500, 375)  # width and height, as most of VOC's have
 ALIKE = {
+    "cityscapes": "collage-coco",
     "coco": "collage-coco",
+    "flyingchairs": "collage-flow",
     "flyingthings3d": "collage-flow",
     "imagenet-vid": "collage-track",
     "ucf101": "collage-action",
@@ -74,12 +76,19 @@ WRITERS: dict[str, Callable[[Path, Path], None]] = {
 } | {name: lambda folder, made, alike=alike: folder.symlink_to(made / alike) for name, alike in ALIKE.items()}
 
 
-def untrained(entry: Entry) -> Upstream:
-    """An upstream entry as its recipe builds it."""
+def prepared(name: str, folder: Path, made: Path) -> None:
+    """Data under the name that a recipe has for it."""
+    if not (folder / name).exists():
+        WRITERS[name](folder / name, made)
+
+
+def untrained(entry: Entry, folder: Path, made: Path) -> Upstream:
+    """An upstream entry as the recipe that makes it, or else the paper's, builds it."""
     of = family(entry.family)
-    recipe = next(recipe for recipe in of.recipes.values() if of.entry(recipe) == entry)
-    predictor = of.build(recipe, Facts(), {}).predictor().eval()
-    return Upstream(entry=entry, predictor=predictor, digest="0" * 64)
+    recipe = next((recipe for recipe in of.recipes.values() if of.entry(recipe) == entry), of.recipes["paper"])
+    prepared(recipe.dataset, folder, made)
+    facts = of.training_set(recipe, Inputs(datasets=folder)).facts
+    return Upstream(entry=entry, predictor=of.build(recipe, facts, {}).predictor().eval(), digest="0" * 64)
 
 
 @pytest.mark.slow
@@ -91,8 +100,9 @@ def test_two_steps_at_the_papers_size(name: str, datasets: Path, tmp_path: Path)
     if not recipe.steps:
         pytest.skip("nothing is stepped")
     recipe = recipe.but(batch_size=min(TOGETHER, recipe.batch_size))
-    WRITERS[recipe.dataset](tmp_path / recipe.dataset, datasets)
-    inputs = Inputs(datasets=tmp_path, upstream={entry: untrained(Entry(entry)) for entry in recipe.needs})
+    prepared(recipe.dataset, tmp_path, datasets)
+    upstream = {entry: untrained(Entry(entry), tmp_path, datasets) for entry in recipe.needs}
+    inputs = Inputs(datasets=tmp_path, upstream=upstream)
     torch.manual_seed(0)
     training_set = of.training_set(recipe, inputs)
     parts = {entry: deepcopy(inputs.upstream[entry].predictor) for entry in recipe.parts}

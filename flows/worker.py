@@ -188,7 +188,7 @@ def _describe(
         recipe_name=job.recipe_name,
         recipe=recipe.model_dump(mode="json"),
         facts=trained.facts.model_dump(mode="json"),
-        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.needs},
+        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.parts},
     )
     ingredients = job.ingredients
     record = Record(

@@ -141,7 +141,7 @@ def test_missing_weights_say_what_to_fetch(tmp_path: Path) -> None:
         recipe = family.recipe("paper")
         with torch.device("meta"):
             learner = family.learner(recipe, SegmentationFacts(classes=("a", "b")))
-        with pytest.raises(ValueError, match=r"Fetch https://\S+/vgg16-397923af\.pth"):
+        with pytest.raises(ValueError, match=r"Run `zoo data fetch vgg16-imagenet`"):
             learner.begin(inputs)
 
 

@@ -20,13 +20,48 @@ class ClassificationFacts(Facts):
 class Classifier(Protocol):
     """Names what a picture shows.
 
-    The classes' probabilities are at least 0 and sum to 1; whether they are calibrated a family says.
+    Device: pictures and answers lie where the weights are.
+    Randomness: none; the same picture gets the same answers.
+    Example:
+        >>> import torch, zoo
+        >>> classifier = zoo.load("svm")
+        >>> images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+        >>> classifier.probabilities(images).shape
+        torch.Size([2, 10])
     """
 
-    def probabilities(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n classes"]: ...
+    def probabilities(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n classes"]:
+        """How likely each class is; whether that is calibrated the family says.
+
+        Args:
+            images: 0 ... 255, with the channels, height and width of the training data.
+
+        Returns:
+            0 ... 1, summing to 1 for each picture; classes in the order of the training data's labels.
+        """
+        ...
 
 
 class DescribingClassifier(Classifier, Protocol):
-    """Says, too, what it saw a picture by: a space in which pictures compare."""
+    """Names what a picture shows, and says what it saw it by.
 
-    def features(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n d"]: ...
+    Device: pictures and answers lie where the weights are.
+    Randomness: none; the same picture gets the same answers.
+    Example:
+        >>> import torch, zoo
+        >>> classifier = zoo.load("digit-classifier")
+        >>> images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+        >>> classifier.features(images).shape
+        torch.Size([2, 32])
+    """
+
+    def features(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n d"]:
+        """What the classes are told apart by: the space that draws of a sampler are compared in.
+
+        Args:
+            images: as for `probabilities`.
+
+        Returns:
+            Numbers without bound or unit; how many is the network's affair.
+        """
+        ...

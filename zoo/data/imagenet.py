@@ -138,7 +138,7 @@ def _scanned(part: Path, classes: tuple[str, ...]) -> tuple[Names, Int16[np.ndar
 
 def _looked_up(path: Path) -> tuple[Names, Int16[np.ndarray, "n"]] | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays["names"], arrays["labels"]
     except FileNotFoundError:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from zoo.drawing.classification import named
 from zoo.drawing.sheets import spread
 from zoo.evaluation.classification import Always, ClassificationBenchmark
 from zoo.evaluation.stage import Stage
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.top_five import FIRST, TopFive
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.classification import Classifier
@@ -36,14 +37,21 @@ class ImageNetBenchmark:
         self.majority = int(np.bincount(open_imagenet(folder, "train", cache=inputs.cache).labels).argmax())
 
     def evaluate(self, predictor: Classifier, stage: Stage) -> Evaluated:
-        """The five likeliest classes of every picture."""
-        first = min(FIRST, len(self.val.classes))
-        found = [
-            predictor.probabilities(part).topk(first, dim=1).indices
-            for part in stage.track(self._parts(), -(-len(self.val) // AT_ONCE))
-        ]
-        rows = {"label": self.val.labels.astype(np.int64), "named": torch.cat(found).numpy()}
-        return Evaluated(Units(rows))
+        """The five likeliest classes of every picture.
+
+        Raises:
+            CannotScore: their probabilities are not finite.
+            ValueError: a picture is damaged.
+        """
+        parts = stage.track(self._parts(), -(-len(self.val) // AT_ONCE))
+        likeliest = torch.cat([self._likeliest(predictor.probabilities(part)) for part in parts])
+        ids = np.array([name.decode() for name in self.val.names])
+        return Evaluated(Units({"id": ids, "label": self.val.labels.astype(np.int64), "named": likeliest.numpy()}))
+
+    def _likeliest(self, probabilities: Float[Tensor, "n classes"]) -> Int64[Tensor, "n first"]:
+        if not probabilities.isfinite().all():
+            raise CannotScore(f"{self.protocol}: expected finite class probabilities, got others. Look at the weights.")
+        return probabilities.topk(min(FIRST, len(self.val.classes)), dim=1).indices
 
     def floor(self) -> tuple[str, Classifier]:
         """Always the most frequent class of the training split."""

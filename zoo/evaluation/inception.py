@@ -43,7 +43,7 @@ def open_inception(folder: Path, *, sha256: str = SHA256) -> "FIDInception":
 
 
 class FIDInception(Inception3):  # type: ignore[misc]
-    """Pictures -> 2048 features, 1008 class probabilities. Implements `zoo.tasks.classification.DescribingClassifier`.
+    """Pictures -> 2048 features, 1008 class probabilities. Implements `zoo.evaluation.sampling.FeatureSpace`.
 
     Args:
         digest: SHA-256 of the weights file: part of the protocol of numbers made with it.

@@ -1,10 +1,11 @@
 """Benchmark for samplers: draw, look at the draws through a feature network, compare with the training split."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture, Upstream
@@ -15,11 +16,19 @@ from zoo.evaluation.gaussian import gaussian_sampler
 from zoo.evaluation.stage import Stage
 from zoo.scoring.samples import SampleQuality
 from zoo.scoring.units import Evaluated, Units
-from zoo.tasks.classification import DescribingClassifier
+from zoo.tasks.classification import Classifier
 from zoo.tasks.sampling import Sampler
 
 AT_ONCE = 500
 SHOWN = 100
+
+
+class FeatureSpace(Classifier, Protocol):
+    """A classifier that says what it saw a picture by, so that draws can be compared there."""
+
+    def features(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """What the classes are told apart by: numbers without bound or unit."""
+        ...
 
 
 class SamplingBenchmark:
@@ -46,7 +55,7 @@ class SamplingBenchmark:
         seeds = range(0, self.draws, AT_ONCE)
         tracked = stage.track(seeds, len(seeds))
         drawn = torch.cat([predictor.sample(min(AT_ONCE, self.draws - seed), seed=seed) for seed in tracked])
-        classifier: DescribingClassifier = stage.place(self.upstream.predictor)
+        classifier: FeatureSpace = stage.place(self.upstream.predictor)
         rows = {
             "features": _by_parts(classifier.features, drawn),
             "probabilities": _by_parts(classifier.probabilities, drawn),

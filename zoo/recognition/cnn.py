@@ -44,7 +44,7 @@ class CNNRecipe(Optimized, Moved):
 
 
 class CNN(nn.Module):
-    """Implements `zoo.tasks.classification.DescribingClassifier`: the last stage's mean describes a picture."""
+    """Implements `zoo.evaluation.sampling.FeatureSpace`: the last stage's mean describes a picture."""
 
     def __init__(self, facts: ClassificationFacts, *, widths: tuple[int, ...], groups: int) -> None:
         super().__init__()

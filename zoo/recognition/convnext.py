@@ -60,7 +60,7 @@ class ConvNeXtRecipe(Optimized, Augmented):
 class ConvNeXt(nn.Module):
     """torchvision's network, told pictures as people have them.
 
-    Implements `zoo.tasks.classification.DescribingClassifier`: the normalised mean over places describes a picture.
+    Implements `zoo.evaluation.sampling.FeatureSpace`: the normalised mean over places describes a picture.
     """
 
     mean: Tensor
@@ -150,7 +150,7 @@ def _narrow(*, steps: int, dataset: str = "digits", side: int = 32, mirror: bool
         shift=1,
         mirror=mirror,
         optimizer="adamw",
-        learning_rate=3e-3,
+        learning_rate=2e-3,
         weight_decay=0.05,
         schedule="cosine",
         warmup=steps // 10,
@@ -162,7 +162,7 @@ FAMILY = Family(
     paper="Liu et al., A ConvNet for the 2020s, CVPR 2022",
     recipes={
         "smoke": _narrow(steps=60),
-        "mini": _narrow(steps=500),
+        "mini": _narrow(steps=900),
         "cifar10": _narrow(steps=150, dataset="cifar10", mirror=True),
         # TRAINING.md: 300 epochs in batches of 4,096, 20 of them warm up
         "paper": ConvNeXtRecipe(

@@ -34,7 +34,7 @@ class ClassifierRecipe(Recipe):
 class DigitNetwork(nn.Module):
     """Two 3x3 convolutions with pooling, then features, then class scores.
 
-    Implements `zoo.tasks.classification.DescribingClassifier`.
+    Implements `zoo.evaluation.sampling.FeatureSpace`.
     """
 
     def __init__(self, recipe: ClassifierRecipe, facts: ClassificationFacts) -> None:

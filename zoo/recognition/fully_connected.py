@@ -42,7 +42,7 @@ class FullyConnectedRecipe(Optimized, Moved):
 
 
 class FullyConnected(nn.Module):
-    """Implements `zoo.tasks.classification.DescribingClassifier`: the last hidden layer describes a picture."""
+    """Implements `zoo.evaluation.sampling.FeatureSpace`: the last hidden layer describes a picture."""
 
     def __init__(self, facts: ClassificationFacts, *, hidden: tuple[int, ...], norm: Norm, dropout: float) -> None:
         super().__init__()

@@ -113,10 +113,10 @@ SVM = Family(
     paper="Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999",
     recipes={
         "smoke": LinearRecipe(
-            dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=1.0, schedule="linear"
+            dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
         ),
         "mini": LinearRecipe(
-            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=1.0, schedule="linear"
+            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
         ),
         # svm.ipynb: 1,500 steps of plain gradient descent
         "paper": LinearRecipe(dataset="cifar10", steps=1500, batch_size=200, optimizer="sgd", learning_rate=1e-7),
@@ -134,10 +134,10 @@ SOFTMAX = Family(
     paper="McCullagh and Nelder, Generalized Linear Models, 1989; CS231n, linear classification",
     recipes={
         "smoke": LinearRecipe(
-            dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=0.1, schedule="linear"
+            dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
         ),
         "mini": LinearRecipe(
-            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=0.1, schedule="linear"
+            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
         ),
         # softmax.ipynb, 2024: the lower of both rates and strengths of its grid; as many steps as the SVM
         "paper": LinearRecipe(dataset="cifar10", steps=1500, batch_size=200, optimizer="sgd", learning_rate=1e-7),

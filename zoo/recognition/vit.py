@@ -55,7 +55,7 @@ class ViTRecipe(Optimized, Augmented):
 class ViT(nn.Module):
     """torchvision's network, told pictures as people have them.
 
-    Implements `zoo.tasks.classification.DescribingClassifier`: the class token at the end describes a picture.
+    Implements `zoo.evaluation.sampling.FeatureSpace`: the class token at the end describes a picture.
     """
 
     def __init__(

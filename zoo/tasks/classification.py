@@ -1,4 +1,4 @@
-"""Classification: what a picture shows, and for some what that was seen by."""
+"""Classification: what a picture shows."""
 
 from typing import Protocol
 
@@ -24,7 +24,7 @@ class Classifier(Protocol):
     Randomness: none; the same picture gets the same answers.
     Example:
         >>> import torch, zoo
-        >>> classifier = zoo.load("svm")
+        >>> classifier = zoo.load("digit-classifier")
         >>> images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
         >>> classifier.probabilities(images).shape
         torch.Size([2, 10])
@@ -38,30 +38,5 @@ class Classifier(Protocol):
 
         Returns:
             0 ... 1, summing to 1 for each picture; classes in the order of the training data's labels.
-        """
-        ...
-
-
-class DescribingClassifier(Classifier, Protocol):
-    """Names what a picture shows, and says what it saw it by.
-
-    Device: pictures and answers lie where the weights are.
-    Randomness: none; the same picture gets the same answers.
-    Example:
-        >>> import torch, zoo
-        >>> classifier = zoo.load("digit-classifier")
-        >>> images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
-        >>> classifier.features(images).shape
-        torch.Size([2, 32])
-    """
-
-    def features(self, images: UInt8[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, "n d"]:
-        """What the classes are told apart by: the space that draws of a sampler are compared in.
-
-        Args:
-            images: as for `probabilities`.
-
-        Returns:
-            Numbers without bound or unit; how many is the network's affair.
         """
         ...

@@ -20,8 +20,10 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Int16, UInt8
 
 from zoo.data.convert.mat import read_columns
@@ -33,7 +35,8 @@ from zoo.durable import atomically
 ROOTS = (".", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
 KAGGLE = "LOC_val_solution.csv"
 KIT = "ILSVRC2012_devkit_t12/data"
-Names = np.ndarray[tuple[int], np.dtype[np.bytes_]]
+Names = npt.NDArray[Any]
+"""Of files, as bytes of one length: 26 a picture."""
 
 
 @dataclass(frozen=True, kw_only=True)

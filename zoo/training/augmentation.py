@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as change
 
 Image = UInt8[Tensor, "3 h w"]
-Images = UInt8[Tensor, "n 3 h w"]
+Images = UInt8[Tensor, "n c h w"]
 Generator = np.random.Generator
 TRIES = 10  # at a crop or a patch that fits into the picture (torchvision, RandomResizedCrop and RandomErasing)
 MEAN = (124.0, 116.0, 104.0)  # ImageNet's colours (timm/data/constants.py, of 255 and rounded)

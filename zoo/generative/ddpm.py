@@ -425,7 +425,7 @@ DDPM = Family(
         ),
         "mini": DdpmRecipe(
             dataset="digits",
-            steps=1500,
+            steps=1000,
             batch_size=64,
             timesteps=50,
             first_beta=2e-3,

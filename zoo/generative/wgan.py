@@ -64,7 +64,7 @@ FAMILY = Family(
             dataset="digits", steps=450, batch_size=32, first=2, width=16, kernel=3, latent=32, learning_rate=1e-3
         ),
         "mini": WganRecipe(
-            dataset="digits", steps=1500, batch_size=64, first=2, width=32, kernel=3, latent=32, learning_rate=5e-4
+            dataset="digits", steps=1200, batch_size=64, first=2, width=32, kernel=3, latent=32, learning_rate=5e-4
         ),
         # Batches of algorithm 1. The paper shows 400,000 generator updates at most (figure 3).
         "paper": WganRecipe(dataset="cifar10", steps=400_000, batch_size=64, space="inception", draws=50_000),

@@ -336,7 +336,7 @@ FCN32S = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
-        "mini": _from_chance("collage-seg", steps=900, crop=96, dropout=0.0, rate=0.02),
+        "mini": _from_chance("collage-seg", steps=450, crop=96, dropout=0.0, rate=0.02),
         # voc-fcn32s/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=100_000, batch_size=1, weights=VGG16),
     },
@@ -351,7 +351,7 @@ FCN16S = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
-        "mini": _from_chance("collage-seg", steps=900, crop=96, dropout=0.0, rate=0.02),
+        "mini": _from_chance("collage-seg", steps=450, crop=96, dropout=0.0, rate=0.02),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },
@@ -366,7 +366,7 @@ FCN8S = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance("collage-seg", steps=150, crop=96, dropout=0.0, light=0.15),
-        "mini": _from_chance("collage-seg", steps=900, crop=96),
+        "mini": _from_chance("collage-seg", steps=450, crop=96),
         "camvid": _from_chance("camvid", steps=300, crop=224),
         # voc-fcn8s-atonce/solver.prototxt, on SBD's training pictures.
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),

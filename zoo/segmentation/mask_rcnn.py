@@ -304,7 +304,7 @@ FAMILY = Family(
     paper=PAPER,
     recipes={
         "smoke": _narrow(steps=60),
-        "mini": _narrow(steps=600),
+        "mini": _narrow(steps=400),
         "paper": MaskRCNNRecipe(dataset="coco", steps=160_000, batch_size=16, weights=RESNET50),
         # Detectron2, configs/COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml
         "1x": MaskRCNNRecipe(dataset="coco", steps=90_000, batch_size=16, decays=(60_000, 80_000), weights=RESNET50),

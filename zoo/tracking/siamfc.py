@@ -396,7 +396,7 @@ FAMILY = Family(
     paper="Bertinetto et al., Fully-Convolutional Siamese Networks for Object Tracking, ECCV 2016 workshops",
     recipes={
         "smoke": _narrow(steps=100, channels=(16, 32, 48, 48, 32)),
-        "mini": _narrow(steps=300, channels=(24, 64, 96, 96, 64)),
+        "mini": _narrow(steps=180, channels=(24, 64, 96, 96, 64)),
         "otb": _narrow(steps=300, channels=(24, 64, 96, 96, 64), scored_on="otb"),
         # 50 epochs of 50,000 pairs in batches of 8 (section 4.1), ImageNet VID converted to OTB's layout
         "paper": SiamFCRecipe(dataset="imagenet-vid", scored_on="otb-2013", steps=312_500, batch_size=8),

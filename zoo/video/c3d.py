@@ -228,7 +228,7 @@ FAMILY = Family(
     paper="Tran et al., Learning Spatiotemporal Features with 3D Convolutional Networks, ICCV 2015",
     recipes={
         "smoke": _from_chance(steps=180, drop_every=140),
-        "mini": _from_chance(steps=900, drop_every=650),
+        "mini": _from_chance(steps=500, drop_every=360),
         "paper": C3DRecipe(dataset="ucf101", steps=60_000, batch_size=30),
     },
     learner=C3DLearner,

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.output import JSON, print_published, print_table
-from zoo.catalogue import CATALOGUE, family, listing
+from zoo.catalogue import CATALOGUE, listing
+from zoo.catalogue import family as named
 
 
 def list_families(area: Annotated[str, typer.Argument(help="Only this area.")] = "", as_json: JSON = False) -> None:
@@ -38,17 +39,17 @@ def show(
     from registry.published import compare, standing
     from registry.settings import settings
 
-    of = family(name)
-    recipes = {key: recipe.model_dump(mode="json") for key, recipe in of.recipes.items()}
-    needs = {key: list(recipe.needs) for key, recipe in of.recipes.items()}
-    published = compare({name: of.targets}, standing(read(settings())))
+    family = named(name)
+    recipes = {key: recipe.model_dump(mode="json") for key, recipe in family.recipes.items()}
+    needs = {key: list(recipe.needs) for key, recipe in family.recipes.items()}
+    published = compare({name: family.targets}, standing(read(settings())))
     if as_json:
-        about = {"family": name, "area": line.area, "what": line.title, "paper": of.paper}
+        about = {"family": name, "area": line.area, "what": line.title, "paper": family.paper}
         beside = [asdict(comparison) for comparison in published]
         typer.echo(json.dumps({**about, "recipes": recipes, "needs": needs, "published": beside}, indent=2))
         return
-    typer.echo(f"{name}: {line.title} ({line.area}, scored by {line.scored_by})\n{of.paper}")
-    fields = type(next(iter(of.recipes.values()))).model_fields
+    typer.echo(f"{name}: {line.title} ({line.area}, scored by {line.scored_by})\n{family.paper}")
+    fields = type(next(iter(family.recipes.values()))).model_fields
     numbers = [
         {"recipe": field, **{key: values[field] for key, values in recipes.items()}, "": info.description or ""}
         for field, info in fields.items()

@@ -154,7 +154,7 @@ def ingredients(
         upstream: `trains` of the entries that the recipe needs.
     """
     module, attribute = listing(family).where.split(":")
-    learning = [*sources.argument(module, attribute, "learner"), *sources.argument(module, attribute, "batches")]
+    learning = [*sources.argument(module, attribute, "learner"), *sources.argument(module, attribute, "training_set")]
     learned = sources.closure((*learning, *LOOP))
     judged = sources.closure((*sources.argument(module, attribute, "benchmark"), *EVALUATION))
     return Ingredients(

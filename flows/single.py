@@ -50,12 +50,12 @@ def train_one(
     Raises:
         ValueError: no such family, variant, recipe or number; data missing or damaged; the run failed.
     """
-    of = named(family)
-    values = of.recipe(recipe, variant=variant, **changes)
+    trained = named(family)
+    values = trained.recipe(recipe, variant=variant, **changes)
     upstream = {
         entry: _champion(Entry(entry), recipe, settings, say) for entry in (*values.needs, *values.scoring_needs)
     }
-    job = _job(of.entry(values, variant=variant), recipe, values, upstream, settings)
+    job = _job(trained.entry(values, variant=variant), recipe, values, upstream, settings)
     model = model_folder(settings, job.entry, job.ingredients)
     if not model.is_dir():
         _verify(job, settings)
@@ -105,10 +105,16 @@ def _recipe_of(entry: Entry, *, preferred: tuple[str, ...]) -> str:
     Raises:
         ValueError: none does.
     """
-    of = named(entry.family)
-    names = [n for n in of.recipes if of.entry(of.recipe(n, variant=entry.variant), variant=entry.variant) == entry]
+    family = named(entry.family)
+    names = [
+        name
+        for name in family.recipes
+        if family.entry(family.recipe(name, variant=entry.variant), variant=entry.variant) == entry
+    ]
     if not names:
-        raise ValueError(f"{entry} has no champion, and no recipe of {of.name} makes it: it has to be trained first.")
+        raise ValueError(
+            f"{entry} has no champion, and no recipe of {family.name} makes it: it has to be trained first."
+        )
     return next((name for name in preferred if name in names), names[0])
 
 

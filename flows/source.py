@@ -26,6 +26,7 @@ UNDECIDING = (
     "zoo.drawing",  # for people to look at
     "zoo.durable",  # keeps what was made
     "zoo.entry",  # names
+    "zoo.facts",  # nouns
     "zoo.published",  # other people's numbers
     "zoo.tasks",  # interfaces
     "zoo.training.checkpoint",  # keeps what was made: a run that is resumed is the same run

@@ -41,8 +41,9 @@ from zoo.artifact import (
     sha256_of,
     verify,
 )
-from zoo.catalogue import family, listing
-from zoo.contracts import Benchmark, Facts, Family, Inputs, Picture, Recipe, Upstream
+from zoo.catalogue import family as named
+from zoo.catalogue import listing
+from zoo.contracts import Benchmark, Family, Inputs, Picture, Recipe, Upstream
 from zoo.drawing.plots import training_curves
 from zoo.durable import sync_folder
 from zoo.evaluation.evaluate import evaluate, kept_floor
@@ -86,9 +87,9 @@ def main() -> int:
 
 def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     """Train (or take the sealed weights), evaluate and seal; the model appears whole or not at all."""
-    of, recipe, inputs = _materials(job)
-    benchmark = of.benchmark(recipe, inputs)  # what it lacks is better known before the training than after
-    trained, curves = _trained(job, of, recipe, inputs, folder, say)
+    family, recipe, inputs = _materials(job)
+    benchmark = family.benchmark(recipe, inputs)  # what it lacks is better known before the training than after
+    trained, curves = _trained(job, family, recipe, inputs, folder, say)
 
     def report(done: int, total: int) -> None:
         say(Event(kind="evaluating", text=benchmark.protocol, step=done, steps=total))
@@ -109,7 +110,7 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     weights = trained.learner.predictor().state_dict()
     save_file({name: value.cpu().contiguous().clone() for name, value in weights.items()}, building / WEIGHTS)
     scores = (_score(benchmark, model.units, job.entry), _score(benchmark, floor.units, method))
-    _describe(building, job, of, recipe, trained, benchmark, *scores)
+    _describe(building, job, family, recipe, trained, benchmark, *scores)
     seal(building)
     _appear(building, folder / model_name(job.ingredients))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # nothing goes on from them any more
@@ -122,8 +123,8 @@ def rescore(job: Job, model: Path, out: Path) -> None:
         CannotLoad: today's code cannot rebuild it.
         CannotScore: today's benchmark refuses what it predicts.
     """
-    of, recipe, inputs = _materials(job)
-    benchmark, predictor = of.benchmark(recipe, inputs), load(model)
+    family, recipe, inputs = _materials(job)
+    benchmark, predictor = family.benchmark(recipe, inputs), load(model)
     try:
         units = evaluate(benchmark, predictor, device=DEVICE).units
         _score(benchmark, units, job.entry)
@@ -138,28 +139,30 @@ def rescore(job: Job, model: Path, out: Path) -> None:
 
 
 def _materials(job: Job) -> tuple[Family, Recipe, Inputs]:
-    of = family(job.ingredients.family)
-    recipe = of.recipe_type().model_validate(job.ingredients.recipe)
+    family = named(job.ingredients.family)
+    recipe = family.recipe_type().model_validate(job.ingredients.recipe)
     upstream = {
         entry: Upstream(entry=entry, predictor=load(folder), digest=sha256_of(folder / WEIGHTS))
         for entry, folder in job.upstream.items()
     }
-    return of, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
+    return family, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
 
 
-def _trained(job: Job, of: Family, recipe: Recipe, inputs: Inputs, folder: Path, say: "_Voice") -> tuple[Trained, Path]:
+def _trained(
+    job: Job, family: Family, recipe: Recipe, inputs: Inputs, folder: Path, say: "_Voice"
+) -> tuple[Trained, Path]:
     """The learner with its weights, sealed ones where the job names them, and the file of its curves."""
 
     def report(progress: Progress) -> None:
         say(Event(kind="training", **{**progress._asdict(), "scalars": dict(progress.scalars)}))
 
     if job.weights is None:
-        return train(of, recipe, inputs, folder, report=report), folder / "curves.jsonl"
+        return train(family, recipe, inputs, folder, report=report), folder / "curves.jsonl"
     verify(job.weights)
     identity, record = read_identity(job.weights), read_record(job.weights)
     upstream = {entry: needed.predictor for entry, needed in inputs.upstream.items()}
-    facts = Facts.model_validate(identity.facts)
-    learner = of.build(recipe, facts, upstream)
+    facts = family.facts.recorded(identity.facts)
+    learner = family.build(recipe, facts, upstream)
     learner.predictor().load_state_dict(load_file(job.weights / WEIGHTS))
     placement = Placement.model_validate(record.placement)
     return Trained(learner.eval(), facts, placement, record.seconds), job.weights / "curves.jsonl"
@@ -168,7 +171,7 @@ def _trained(job: Job, of: Family, recipe: Recipe, inputs: Inputs, folder: Path,
 def _describe(
     building: Path,
     job: Job,
-    of: Family,
+    family: Family,
     recipe: Recipe,
     trained: Trained,
     benchmark: Benchmark,
@@ -177,24 +180,24 @@ def _describe(
 ) -> None:
     """Write what the model is, how it came to be, and the card that says both to people."""
     identity = Identity(
-        family=of.name,
+        family=family.name,
         variant=job.entry.variant,
         recipe_name=job.recipe_name,
         recipe=recipe.model_dump(mode="json"),
         facts=trained.facts.model_dump(mode="json"),
         upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.needs},
     )
-    made = job.ingredients
+    ingredients = job.ingredients
     record = Record(
         entry=job.entry,
-        trains=made.trains,
-        scores=made.scores,
+        trains=ingredients.trains,
+        scores=ingredients.scores,
         weights=sha256_of(building / WEIGHTS),
         dataset=recipe.dataset,
-        data_digest=made.training.data[recipe.dataset],
+        data_digest=ingredients.training.data[recipe.dataset],
         scored=recipe.scored,
-        scored_digest=made.scoring.data[recipe.scored],
-        upstream=made.training.upstream | made.scoring.upstream,
+        scored_digest=ingredients.scoring.data[recipe.scored],
+        upstream=ingredients.training.upstream | ingredients.scoring.upstream,
         protocol=benchmark.protocol,
         score=score,
         floor=floor,
@@ -203,14 +206,14 @@ def _describe(
         seconds=trained.seconds,
         placement=trained.placement.model_dump(),
         versions={"nightzoo": metadata.version("nightzoo")}
-        | made.scoring.versions
-        | made.training.versions
+        | ingredients.scoring.versions
+        | ingredients.training.versions
         | {"python": platform.python_version()},
     )
     (building / "recipe.json").write_text(identity.model_dump_json(indent=2))
     (building / "record.json").write_text(record.model_dump_json(indent=2))
-    title = listing(of.name).title
-    text = card(identity, record, benchmark.scoring.metrics, title=title, paper=of.paper)
+    title = listing(family.name).title
+    text = card(identity, record, benchmark.scoring.metrics, title=title, paper=family.paper)
     (building / "card.md").write_text(text, encoding="utf-8")
 
 

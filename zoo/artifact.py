@@ -182,7 +182,6 @@ def rebuilt(identity: Identity) -> "nn.Module":
         CannotLoad: today's code has no such family or recipe.
     """
     from zoo.catalogue import family as named
-    from zoo.contracts import Facts
 
     try:
         family = named(identity.family)
@@ -193,6 +192,6 @@ def rebuilt(identity: Identity) -> "nn.Module":
             for entry, told in kind.older_upstream(identity.recipe, identity.facts).items()
         }
         upstream = {entry: rebuilt(inner) for entry, inner in needed.items()}
-        return family.build(recipe, Facts.model_validate(identity.facts), upstream).predictor()
+        return family.build(recipe, family.facts.recorded(identity.facts), upstream).predictor()
     except (ValueError, KeyError) as error:
         raise CannotLoad(f"today's code cannot rebuild this model of {identity.family}: {error}") from error

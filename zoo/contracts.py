@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from zoo.entry import Entry
 from zoo.evaluation.stage import Stage
+from zoo.facts import Facts as Facts
 from zoo.published import Ask as Ask
 from zoo.published import Target as Target
 from zoo.scoring.metrics import Scoring
@@ -72,7 +73,7 @@ class Recipe(BaseModel):
 
     def numbers(self, *, scoring: bool) -> dict[str, Any]:
         """As JSON, those that decide the scores alone, or those that decide the weights."""
-        marked = {name for name, of in type(self).model_fields.items() if _DECIDES_SCORES in of.metadata}
+        marked = {name for name, field in type(self).model_fields.items() if _DECIDES_SCORES in field.metadata}
         return {name: value for name, value in self.model_dump(mode="json").items() if (name in marked) == scoring}
 
     def but(self, **changes: object) -> Self:
@@ -92,22 +93,20 @@ class Recipe(BaseModel):
         return {}
 
 
-class Facts(BaseModel):
-    """What a dataset tells a network about itself; stored with the weights so that it can be rebuilt."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: int = 3
-    height: int = 0
-    width: int = 0
-    classes: tuple[str, ...] = ()
-
-
 class TrainingSet(Protocol):
     """What a learner learns from, and what that tells its network."""
 
     @property
     def facts(self) -> Facts: ...
+
+
+class NoTrainingSet:
+    """Of a family that learns from no data: all it has is published weights or other entries."""
+
+    facts = Facts()
+
+    def __init__(self, _recipe: Recipe, _inputs: "Inputs") -> None:
+        pass
 
 
 class Batches(TrainingSet, Protocol):
@@ -138,9 +137,9 @@ class Learner(nn.Module, ABC):
             ValueError: it is not there or not what it should be; the message says how to get it.
         """
 
-    def fit(self, batches: Any) -> None:
-        """Learn what has a closed form or a loop of its own (neighbours, mixtures, clusters) from the training set,
-        which is whatever the family's `batches` gives; timed, and not called on a resumed or loaded learner."""
+    def fit(self, training_set: Any) -> None:
+        """Learn what has a closed form or a loop of its own (neighbours, mixtures, clusters) from what the family's
+        `training_set` gives; timed, and not called on a resumed or loaded learner."""
 
     def step(self, batch: Batch) -> Scalars:
         """One whole update: forward, backward and optimizer step, for as many networks as there are.
@@ -235,7 +234,8 @@ class Family:
     paper: str
     recipes: Mapping[str, Recipe]
     learner: Callable[..., Learner]
-    batches: Callable[[Any, Inputs], TrainingSet]  # `Batches` where the learner is stepped
+    facts: type[Facts] = Facts  # what the training set tells the network
+    training_set: Callable[[Any, Inputs], TrainingSet] = NoTrainingSet  # `Batches` where the learner is stepped
     benchmark: Callable[[Any, Inputs], Benchmark]
     variants: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: {"": {}})  # name -> changed numbers
     targets: tuple[Target, ...] = ()

@@ -10,7 +10,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from zoo.catalogue import family, listing
+from zoo.catalogue import family as named
+from zoo.catalogue import listing
 from zoo.contracts import Recipe
 
 
@@ -18,15 +19,16 @@ def describe(name: str) -> dict[str, Any]:
     """A family's recipes by variant and name, every number spelled out, the upstream entries each needs, published
     numbers and what was asked."""
     try:
-        of = family(name)
+        family = named(name)
     except Exception as error:  # whatever its file does
         return {"fault": f"{listing(name).module} cannot be imported: {type(error).__name__}: {error}"}
     return {
         "recipes": {
-            variant: {name: _told(of.recipe(name, variant=variant)) for name in of.recipes} for variant in of.variants
+            variant: {name: _told(family.recipe(name, variant=variant)) for name in family.recipes}
+            for variant in family.variants
         },
-        "targets": [asdict(target) for target in of.targets],
-        "asks": [asdict(ask) for ask in of.asks],
+        "targets": [asdict(target) for target in family.targets],
+        "asks": [asdict(ask) for ask in family.asks],
     }
 
 

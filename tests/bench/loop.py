@@ -28,7 +28,7 @@ Way = Callable[[Family, Recipe, Inputs], None]
 
 def bare(of: Family, recipe: Recipe, inputs: Inputs) -> None:
     """The loop anyone would write."""
-    batches = of.batches(recipe, inputs)
+    batches = of.training_set(recipe, inputs)
     learner = of.learner(recipe, batches.facts).train()
     for step in range(recipe.steps):
         learner.step(batches(step))

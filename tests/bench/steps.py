@@ -106,7 +106,7 @@ def compare(name: str, by_hand: Callable[[Learner, Recipe], Step], inputs: Input
     """Print a family's line."""
     of = family(name)
     recipe = of.recipe("mini")
-    batches = of.batches(recipe, inputs)
+    batches = of.training_set(recipe, inputs)
     batch = batches(0)
     learner = of.learner(recipe, batches.facts).train()
     plain = by_hand(deepcopy(learner), recipe)

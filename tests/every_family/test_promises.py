@@ -53,11 +53,11 @@ class Short:
         """Of a family that is stepped; of another one the test that asks is skipped."""
         if not self.recipe.steps:
             pytest.skip("nothing is stepped, so there are no batches")
-        return cast(Batches, self.of.batches(self.recipe.but(**changes), self.inputs))
+        return cast(Batches, self.of.training_set(self.recipe.but(**changes), self.inputs))
 
     def learner(self) -> Learner:
         upstream = {entry: deepcopy(needed.predictor) for entry, needed in self.inputs.upstream.items()}
-        return self.of.build(self.recipe, self.of.batches(self.recipe, self.inputs).facts, upstream)
+        return self.of.build(self.recipe, self.of.training_set(self.recipe, self.inputs).facts, upstream)
 
     def benchmark(self) -> Benchmark:
         return self.of.benchmark(self.recipe, self.inputs)
@@ -77,7 +77,7 @@ def _identity(of: Family, recipe: Recipe, inputs: Inputs) -> Identity:
         family=of.name,
         recipe_name="smoke",
         recipe=recipe.model_dump(mode="json"),
-        facts=of.batches(recipe, inputs).facts.model_dump(mode="json"),
+        facts=of.training_set(recipe, inputs).facts.model_dump(mode="json"),
         upstream={entry: _identity(short.of, short.recipe, short.inputs) for entry, short in needed.items()},
     )
 

@@ -141,7 +141,7 @@ def test_a_memo_tells_the_same_and_a_damaged_one_is_made_again(tmp_path: Path) -
 def test_a_family_learns_by_the_loop_and_no_benchmark(name: str) -> None:
     module, attribute = listing(name).where.split(":")
     sources = Sources()
-    learning = [*sources.argument(module, attribute, "learner"), *sources.argument(module, attribute, "batches")]
+    learning = [*sources.argument(module, attribute, "learner"), *sources.argument(module, attribute, "training_set")]
     learned = sources.closure((*learning, *LOOP))
     judged = sources.closure((*sources.argument(module, attribute, "benchmark"), *EVALUATION))
     assert {module, "zoo.training.loop", "zoo.training.placement"} <= set(learned.source)
@@ -172,7 +172,10 @@ def test_what_is_planted_beside_retrains_nobody(
         found = {}
         for name in CATALOGUE:
             module, attribute = listing(name).where.split(":")
-            roots = [*sources.argument(module, attribute, "learner"), *sources.argument(module, attribute, "batches")]
+            roots = [
+                *sources.argument(module, attribute, "learner"),
+                *sources.argument(module, attribute, "training_set"),
+            ]
             found[name] = sources.closure((*roots, *LOOP)).source
         return found
 

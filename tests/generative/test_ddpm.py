@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.contracts import Facts
 from zoo.generative import ddpm
 from zoo.generative.ddpm import (
     DDIM,
@@ -21,9 +20,10 @@ from zoo.generative.ddpm import (
     embedded,
     implicit_step,
 )
+from zoo.tasks.sampling import PictureFacts
 
-DIGITS = Facts(channels=1, height=8, width=8)
-COLOUR = Facts(height=32, width=32)
+DIGITS = PictureFacts(channels=1, height=8, width=8)
+COLOUR = PictureFacts(channels=3, height=32, width=32)
 POSTERIOR, BETA = (partial(ancestral_step, variance=variance) for variance in ("posterior", "beta"))
 
 
@@ -31,7 +31,7 @@ def implicit(eta: float) -> partial:
     return partial(implicit_step, eta=eta)
 
 
-def made(name: str, facts: Facts, **changes: object) -> Denoiser:
+def made(name: str, facts: PictureFacts, **changes: object) -> Denoiser:
     """A new one, by the recipe of this name with some numbers changed."""
     return ddpm.denoiser(DDPM.recipe(name, **changes), facts, reverse=POSTERIOR)
 

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.contracts import Batch, Facts
+from zoo.contracts import Batch
 from zoo.generative import dcgan, lsgan, wgan
 from zoo.layers.dcgan import Discriminator, Generator
+from zoo.tasks.sampling import PictureFacts
 
-DIGITS = Facts(channels=1, height=8, width=8)
+DIGITS = PictureFacts(channels=1, height=8, width=8)
 
 
 def parameters(module: nn.Module) -> int:

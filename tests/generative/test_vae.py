@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from zoo.contracts import Facts
 from zoo.generative.vae import VAE_BERNOULLI, VAE_GAUSSIAN, BernoulliDecoder, Vae, divergence, log_probability
+from zoo.tasks.sampling import PictureFacts
 
-DIGITS = Facts(channels=1, height=8, width=8)
+DIGITS = PictureFacts(channels=1, height=8, width=8)
 VALUES = torch.arange(256, dtype=torch.float64) / 255
 
 
@@ -72,7 +72,7 @@ def test_bernoulli_likelihood_of_bits_agrees_with_torch() -> None:
 
 @pytest.mark.parametrize("family", [VAE_BERNOULLI, VAE_GAUSSIAN])
 def test_the_papers_network_has_the_size_its_layers_add_up_to(family) -> None:
-    recipe, facts = family.recipe("paper"), Facts(channels=1, height=28, width=28)
+    recipe, facts = family.recipe("paper"), PictureFacts(channels=1, height=28, width=28)
     encoder = (784 * 500 + 500) + (500 * 40 + 40)
     outputs = 784 if family is VAE_BERNOULLI else 2 * 784
     decoder = (20 * 500 + 500) + (500 * outputs + outputs)

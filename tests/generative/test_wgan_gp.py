@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.contracts import Facts
 from zoo.generative.wgan_gp import FAMILY, Critic, Generator, WganGpRecipe, gradient_penalty, seed_size
 from zoo.layers.pixels import dequantised, signed, to_bytes
+from zoo.tasks.sampling import PictureFacts
 
 
 def parameters(module: nn.Module) -> int:
@@ -18,7 +18,7 @@ def parameters(module: nn.Module) -> int:
 
 def test_the_papers_networks_have_the_size_their_layers_add_up_to() -> None:
     """Appendix C, CIFAR-10: every 3x3 convolution 128 -> 128 has 147,456 weights."""
-    learner, conv = FAMILY.learner(FAMILY.recipe("paper"), Facts(height=32, width=32)), 128 * 128 * 9
+    learner, conv = FAMILY.learner(FAMILY.recipe("paper"), PictureFacts(channels=3, height=32, width=32)), 128 * 128 * 9
     up_block = (2 * conv + 128) + (128 * 128 + 128) + 2 * 256  # convolutions, 1x1 shortcut, two normalisations
     generator = (128 * 2048 + 2048) + 3 * up_block + 256 + (128 * 3 * 9 + 3)
     first = (3 * 128 * 9 + 128) + (conv + 128) + (3 * 128 + 128)
@@ -69,7 +69,7 @@ def test_the_penalty_reaches_the_critics_weights() -> None:
 
 def test_one_step_is_so_many_critic_updates_and_one_of_the_generator() -> None:
     recipe = FAMILY.recipe("smoke", steps=10)
-    learner = FAMILY.learner(recipe, Facts(channels=1, height=8, width=8))
+    learner = FAMILY.learner(recipe, PictureFacts(channels=1, height=8, width=8))
     count = recipe.critic_steps * recipe.batch_size
     images = np.random.default_rng(0).integers(0, 256, size=(count, 1, 8, 8), dtype=np.uint8)
     learner.step({"image": torch.from_numpy(images)})
@@ -87,7 +87,7 @@ def test_samples_depend_on_the_seed_alone() -> None:
 def test_paper_takes_what_only_the_authors_code_tells() -> None:
     paper = FAMILY.recipe("paper")
     assert (paper.generator_batches, paper.dequantised, paper.initialisation) == (2, True, "glorot")
-    learner = FAMILY.learner(FAMILY.recipe("paper", width=4), Facts(height=32, width=32))
+    learner = FAMILY.learner(FAMILY.recipe("paper", width=4), PictureFacts(channels=3, height=32, width=32))
     asked: list[int] = []
     drawn = learner.noise
     learner.noise = lambda count: asked.append(count) or drawn(count)
@@ -108,7 +108,7 @@ def test_our_own_recipes_learn_as_they_did_before_that_could_be_chosen(name: str
 def test_paper_starts_from_glorots_uniform() -> None:
     """Its deviation is sqrt(2 / (fan in + fan out)), and sqrt 2 times that for 3x3 convolutions inside a block."""
     torch.manual_seed(0)
-    learner = FAMILY.learner(FAMILY.recipe("paper"), Facts(height=32, width=32))
+    learner = FAMILY.learner(FAMILY.recipe("paper"), PictureFacts(channels=3, height=32, width=32))
     up, down, flat = learner.generator.blocks[0], learner.discriminator.blocks[1], learner.discriminator.blocks[2]
     assert up.conv1.weight.std().item() == pytest.approx(math.sqrt(4 / (2 * 9 * 128)), rel=0.01)
     assert flat.conv2.weight.std().item() == pytest.approx(math.sqrt(4 / (2 * 9 * 128)), rel=0.01)

@@ -10,10 +10,11 @@ import torch
 import torchvision
 from torch.nn import functional
 
-from zoo.contracts import Facts, Inputs
+from zoo.contracts import Inputs
 from zoo.data.segmentation import VOID
 from zoo.evaluation.evaluate import evaluate
 from zoo.segmentation.fcn import FCN, FCN8S, FCN16S, FCN32S, FCNLearner, FCNRecipe, Skip, scaled_crop
+from zoo.tasks.segmentation import SegmentationFacts
 
 SMALL = {"width": 4, "head": 8}
 FAMILIES = (FCN32S, FCN16S, FCN8S)
@@ -139,7 +140,7 @@ def test_missing_weights_say_what_to_fetch(tmp_path: Path) -> None:
     for family in FAMILIES:
         recipe = family.recipe("paper")
         with torch.device("meta"):
-            learner = family.learner(recipe, Facts(classes=("a", "b")))
+            learner = family.learner(recipe, SegmentationFacts(classes=("a", "b")))
         with pytest.raises(ValueError, match=r"Fetch https://\S+/vgg16-397923af\.pth"):
             learner.begin(inputs)
 
@@ -149,7 +150,7 @@ def test_weights_must_be_what_their_name_says(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"something else").hexdigest()
     recipe = FCN8S.recipe("paper", weights="vgg16-397923af.pth")
     with torch.device("meta"):
-        learner = FCN8S.learner(recipe, Facts(classes=("a", "b")))
+        learner = FCN8S.learner(recipe, SegmentationFacts(classes=("a", "b")))
     with pytest.raises(ValueError, match=f"begins with 397923af.*got {digest}"):
         learner.begin(Inputs(datasets=tmp_path))
 
@@ -202,7 +203,7 @@ def test_learns_two_colours() -> None:
         crop=64,
         dropout=0.0,
     )
-    learner = FCNLearner(recipe, Facts(classes=("red", "blue")), stride=8).train()
+    learner = FCNLearner(recipe, SegmentationFacts(classes=("red", "blue")), stride=8).train()
     blue = (torch.arange(64) // 16 % 2).bool().expand(2, 64, 64)
     image = torch.stack([~blue, torch.zeros_like(blue), blue], dim=1).to(torch.uint8) * 255
     label = blue.long()
@@ -220,13 +221,13 @@ def test_two_steps_on_camvid(shared_data: Path, tmp_path: Path) -> None:
     (tmp_path / "camvid").symlink_to(shared_data / "segmentation_camvid")
     inputs = Inputs(datasets=tmp_path)
     recipe = FCN8S.recipe("camvid", batch_size=2, crop=128, width=4)
-    batches = FCN8S.batches(recipe, inputs)
+    batches = FCN8S.training_set(recipe, inputs)
     torch.manual_seed(0)
     learner = FCN8S.learner(recipe, batches.facts).train()
     losses = [learner.step(batches(step))["loss"] for step in range(2)]
     assert len(batches.facts.classes) == 11
     assert losses[1] < losses[0] == pytest.approx(np.log(11))
-    again = FCN8S.batches(recipe, inputs)(1)
+    again = FCN8S.training_set(recipe, inputs)(1)
     assert all(torch.equal(again[name], value) for name, value in batches(1).items())
     benchmark = FCN8S.benchmark(recipe, inputs)
     units = evaluate(benchmark, learner.predictor()).units

@@ -9,12 +9,13 @@ import torch
 import torchvision
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 
-from zoo.contracts import Facts, Inputs
+from zoo.contracts import Inputs
 from zoo.data.coco import open_coco
 from zoo.data.made import make
 from zoo.segmentation.mask_rcnn import FAMILY, MaskRCNN, MaskRCNNLearner, MaskRCNNRecipe, listed, padded, warmed_steps
+from zoo.tasks.detection import DetectionFacts
 
-COCO = Facts(classes=tuple(f"class {k}" for k in range(90)))  # the names of 80, with gaps
+COCO = DetectionFacts(classes=tuple(f"class {k}" for k in range(90)))  # the names of 80, with gaps
 
 
 def example(height: int, width: int, *, things: int, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -74,7 +75,7 @@ def test_starts_from_a_torchvision_resnet50(tmp_path: Path) -> None:
     torch.save(published, tmp_path / "file")
     name = f"resnet50-{hashlib.sha256((tmp_path / 'file').read_bytes()).hexdigest()[:8]}.pth"
     (tmp_path / "file").rename(tmp_path / name)
-    learner = FAMILY.learner(FAMILY.recipe("paper", weights=name), Facts(classes=("a",)))
+    learner = FAMILY.learner(FAMILY.recipe("paper", weights=name), DetectionFacts(classes=("a",)))
     learner.begin(Inputs(datasets=tmp_path))
     taken = learner.predictor().state_dict()
     body = {key.rpartition("body.")[2]: value for key, value in taken.items() if "body." in key}
@@ -85,7 +86,7 @@ def test_starts_from_a_torchvision_resnet50(tmp_path: Path) -> None:
 def test_missing_weights_say_what_to_fetch(tmp_path: Path) -> None:
     for name in ("paper", "1x"):
         with torch.device("meta"):
-            learner = FAMILY.learner(FAMILY.recipe(name), Facts(classes=("a",)))
+            learner = FAMILY.learner(FAMILY.recipe(name), DetectionFacts(classes=("a",)))
         with pytest.raises(ValueError, match=r"Fetch https://\S+/resnet50-0676ba61\.pth"):
             learner.begin(Inputs(datasets=tmp_path))
 
@@ -123,7 +124,7 @@ def test_padding_is_undone() -> None:
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_learns_a_batch_that_has_a_picture_without_things(precision: torch.dtype) -> None:
     torch.manual_seed(0)
-    learner = MaskRCNNLearner(small(learning_rate=0.01), Facts(classes=("a", "b"))).train()
+    learner = MaskRCNNLearner(small(learning_rate=0.01), DetectionFacts(classes=("a", "b"))).train()
     batch = padded([example(96, 64, things=2), example(64, 96, things=0, seed=1)])
     losses = []
     for _ in range(25):
@@ -135,7 +136,7 @@ def test_learns_a_batch_that_has_a_picture_without_things(precision: torch.dtype
 
 def test_nothing_to_learn_is_no_nan() -> None:
     torch.manual_seed(0)
-    learner = MaskRCNNLearner(small(), Facts(classes=("a", "b"))).train()
+    learner = MaskRCNNLearner(small(), DetectionFacts(classes=("a", "b"))).train()
     scalars = learner.step(padded([example(64, 64, things=0), example(64, 64, things=0, seed=1)]))
     assert all(scalar.isfinite() and scalar.ndim == 0 and not scalar.requires_grad for scalar in scalars.values())
     assert scalars["loss_mask"] == scalars["loss_box_reg"] == 0
@@ -144,7 +145,7 @@ def test_nothing_to_learn_is_no_nan() -> None:
 
 def test_batches_hold_things_where_they_are_mirrored_or_not(tmp_path: Path) -> None:
     make("collage-coco", tmp_path / "collage-coco")
-    batches = FAMILY.batches(FAMILY.recipe("mini", batch_size=12, light=0.0), Inputs(datasets=tmp_path))
+    batches = FAMILY.training_set(FAMILY.recipe("mini", batch_size=12, light=0.0), Inputs(datasets=tmp_path))
     split = open_coco(tmp_path / "collage-coco", "train")
     originals = {split[i][0].tobytes() for i in range(len(split))}
     unchanged = 0
@@ -165,7 +166,7 @@ def test_two_steps_on_coco(shared_data: Path, tmp_path: Path) -> None:
     """Real pictures of several sizes, things beyond counting left out."""
     (tmp_path / "coco").symlink_to(shared_data / "coco_tiny")
     recipe = small(dataset="coco", shorter_side=96, longer_side=160)
-    batches = FAMILY.batches(recipe, Inputs(datasets=tmp_path))
+    batches = FAMILY.training_set(recipe, Inputs(datasets=tmp_path))
     torch.manual_seed(0)
     learner = FAMILY.learner(recipe, batches.facts).train()
     for step in range(2):

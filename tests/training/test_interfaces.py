@@ -14,9 +14,11 @@ import zoo
 from zoo.artifact import Identity, seal
 from zoo.catalogue import CATALOGUE, Listing
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Upstream
+from zoo.tasks.segmentation import SegmentationFacts
 from zoo.training import Progress, Updater, train
 
 X = torch.linspace(-1, 1, 32).view(-1, 1)
+FACTS = {"examples": len(X)}
 
 
 class ToyRecipe(Recipe):
@@ -25,13 +27,18 @@ class ToyRecipe(Recipe):
     shape: Literal["square", "cube"] = "square"
 
 
+class ToyFacts(Facts):
+    """A memory has to be as large as what it is to hold."""
+
+    examples: int
+
+
 class Examples:
     """Pairs in memory."""
 
-    facts = Facts()
-
     def __init__(self, recipe: ToyRecipe, _inputs: Inputs) -> None:
         self.x, self.y = X, X ** (2 if recipe.shape == "square" else 3)
+        self.facts = ToyFacts(examples=len(self.x))
 
     def __call__(self, step: int) -> Batch:
         chosen = slice(8 * (step % 4), 8 * (step % 4) + 8)
@@ -41,10 +48,10 @@ class Examples:
 class Nearest(nn.Module):
     """Answers with the value of the nearest example."""
 
-    def __init__(self) -> None:
+    def __init__(self, examples: int) -> None:
         super().__init__()
-        self.register_buffer("x", torch.zeros(len(X), 1))
-        self.register_buffer("y", torch.zeros(len(X), 1))
+        self.register_buffer("x", torch.zeros(examples, 1))
+        self.register_buffer("y", torch.zeros(examples, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         nearest: Tensor = self.y[(x - self.x.T).abs().argmin(dim=1)]
@@ -54,13 +61,13 @@ class Nearest(nn.Module):
 class NearestLearner(Learner):
     """Remembers the training set; nothing is stepped."""
 
-    def __init__(self, _recipe: ToyRecipe, _facts: Facts) -> None:
+    def __init__(self, _recipe: ToyRecipe, facts: ToyFacts) -> None:
         super().__init__()
-        self.network = Nearest()
+        self.network = Nearest(facts.examples)
 
-    def fit(self, batches: Examples) -> None:
-        self.network.x.copy_(batches.x)
-        self.network.y.copy_(batches.y)
+    def fit(self, training_set: Examples) -> None:
+        self.network.x.copy_(training_set.x)
+        self.network.y.copy_(training_set.y)
 
     def predictor(self) -> Nearest:
         return self.network
@@ -153,7 +160,8 @@ def family(name: str, learner: type[Learner], recipe: type[ToyRecipe], *, steps:
         paper="none",
         recipes={"smoke": recipe(dataset="toy", steps=steps, batch_size=8)},
         learner=learner,
-        batches=Examples,
+        facts=ToyFacts,
+        training_set=Examples,
         benchmark=_unscored,  # type: ignore[arg-type]
         variants={shape: {"shape": shape} for shape in ("square", "cube")},
     )
@@ -180,7 +188,7 @@ def inputs(tmp_path: Path) -> Inputs:
 def sealed(of: Family, predictor: nn.Module, folder: Path, upstream: dict[str, Identity]) -> Path:
     recipe = of.recipe("smoke", variant="square")
     identity = Identity(
-        family=of.name, recipe_name="smoke", recipe=recipe.model_dump(mode="json"), facts={}, upstream=upstream
+        family=of.name, recipe_name="smoke", recipe=recipe.model_dump(mode="json"), facts=FACTS, upstream=upstream
     )
     folder.mkdir()
     (folder / "recipe.json").write_text(identity.model_dump_json())
@@ -219,7 +227,11 @@ def test_two_upstream_entries_of_one_family(inputs: Inputs, tmp_path: Path) -> N
         predictor = train(NEAREST, recipe, inputs, tmp_path / entry).learner.predictor()
         needed[entry] = Upstream(entry=entry, predictor=predictor, digest="0" * 64)
         identities[str(entry)] = Identity(
-            family=NEAREST.name, variant=variant, recipe_name="smoke", recipe=recipe.model_dump(mode="json"), facts={}
+            family=NEAREST.name,
+            variant=variant,
+            recipe_name="smoke",
+            recipe=recipe.model_dump(mode="json"),
+            facts=FACTS,
         )
     recipe = BOTH.recipe("smoke", variant="square")
     fed = Inputs(datasets=inputs.datasets, upstream=needed)
@@ -248,6 +260,16 @@ def test_a_network_that_grows_resumes_exactly_and_reports_what_it_computed(input
         assert torch.equal(parts.learner.predictor().state_dict()[name], value), name
 
 
+def test_facts_of_before_tasks_had_their_own_still_load() -> None:
+    old = {"channels": 3, "height": 0, "width": 0, "classes": ["cat"]}
+    assert Facts.recorded(old) == Facts()
+    assert SegmentationFacts.recorded(old) == SegmentationFacts(classes=("cat",))
+    with pytest.raises(ValueError, match="examples"):
+        ToyFacts.recorded(old)
+    with pytest.raises(ValueError, match="words"):
+        Facts.recorded({"words": 3})
+
+
 def test_stepping_what_is_only_fitted_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing of NearestLearner is stepped"):
-        NEAREST.learner(NEAREST.recipe("smoke", variant="square"), Facts()).step({"x": X})
+        NEAREST.learner(NEAREST.recipe("smoke", variant="square"), ToyFacts(**FACTS)).step({"x": X})

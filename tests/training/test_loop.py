@@ -21,9 +21,9 @@ STEPS = 600
 class Noisy(Learner):
     """A linear layer that draws random numbers, follows itself by EMA and has a schedule: all that can go wrong."""
 
-    def __init__(self, recipe: Recipe, facts: Facts) -> None:
+    def __init__(self, recipe: Recipe, _facts: Facts) -> None:
         super().__init__()
-        self.network = nn.Linear(facts.width, 1)
+        self.network = nn.Linear(4, 1)
         self.average = EMA(self.network, decay=0.9)
         self.update = Updater(
             self.network.parameters(), torch.optim.Adam, lr=0.01, schedule=linear_decay(recipe.steps), clip=1.0
@@ -42,7 +42,7 @@ class Noisy(Learner):
 class Normal:
     """Batches of normal numbers; the loss turns NaN at a step, if asked."""
 
-    facts = Facts(width=4)
+    facts = Facts()
 
     def __init__(self, recipe: Recipe, nan_at: int | None = None) -> None:
         self.recipe, self.nan_at = recipe, nan_at
@@ -60,7 +60,7 @@ def family(nan_at: int | None = None) -> Family:
         paper="",
         recipes={"smoke": recipe},
         learner=Noisy,
-        batches=lambda recipe, _: Normal(recipe, nan_at),
+        training_set=lambda recipe, _: Normal(recipe, nan_at),
         benchmark=lambda *_: pytest.fail("the loop never evaluates"),
     )
 

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.contracts import Facts, Inputs
+from zoo.contracts import Inputs
 from zoo.evaluation.evaluate import evaluate
+from zoo.tasks.action import ActionFacts
 from zoo.training import train
 from zoo.video.c3d import C3D, FAMILY, C3DBatches, C3DLearner
 from zoo.video.clips import Clips, shrunk
 
 SMOKE = FAMILY.recipe("smoke")
-EIGHT = Facts(classes=tuple("abcdefgh"))
+EIGHT = ActionFacts(classes=tuple("abcdefgh"))
 
 
 def multiply_adds(network: nn.Module, clip: torch.Tensor) -> dict[type, list[int]]:
@@ -54,7 +55,7 @@ def test_parameters_of_the_papers_network() -> None:
 def test_a_fresh_network_of_the_paper_tells_clips_apart() -> None:
     """By more than bf16 rounds logits of 0.5 (2^-9): its weights are made for 0 ... 255, not for -1 ... 1."""
     torch.manual_seed(0)
-    network = C3DLearner(FAMILY.recipe("paper"), Facts(classes=("",) * 101)).eval().network
+    network = C3DLearner(FAMILY.recipe("paper"), ActionFacts(classes=("",) * 101)).eval().network
     coarse = torch.randint(0, 256, (2, 3, 4, 7, 7)).float()
     clips = torch.nn.functional.interpolate(coarse, size=(16, 112, 112), mode="trilinear").to(torch.uint8)
     with torch.inference_mode():
@@ -94,7 +95,7 @@ def test_a_recipe_names_the_split(tmp_path: Path) -> None:
         assert benchmark.protocol == f"ucf101-test{split}/actions@1"
         assert [video.name for video in benchmark.test.videos] == [f"v_Bowling_g0{split + 3}_c01"]
         with pytest.raises(ValueError, match=f"v_Bowling_g0{split}_c01.avi: expected a video"):
-            FAMILY.batches(recipe, Inputs(datasets=tmp_path))
+            FAMILY.training_set(recipe, Inputs(datasets=tmp_path))
     with pytest.raises(ValueError, match="split"):
         FAMILY.recipe("paper", split=4)
 

@@ -12,6 +12,7 @@ from zoo.catalogue import family
 from zoo.contracts import Facts, Inputs, Upstream
 from zoo.evaluation.action import ActionBenchmark
 from zoo.evaluation.evaluate import evaluate
+from zoo.tasks.action import ActionFacts
 from zoo.training import train
 from zoo.video.two_stream import CNNM, FAMILY, TwoStream, TwoStreamBatches, TwoStreamLearner, mirrored
 
@@ -19,7 +20,7 @@ FLOW = "raft-small"
 ENTRY = "raft-small.collage-flow"
 SMOKE = FAMILY.recipe("smoke")
 PAPER = FAMILY.recipe("paper")
-EIGHT = Facts(classes=tuple("abcdefgh"))
+EIGHT = ActionFacts(classes=tuple("abcdefgh"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def of_the_paper() -> TwoStreamLearner:
     of = family(FLOW)
     with torch.device("meta"):
         flow = of.learner(of.recipe("paper"), Facts()).predictor()
-        return TwoStreamLearner(PAPER, Facts(classes=("",) * 101), {PAPER.flow: flow})
+        return TwoStreamLearner(PAPER, ActionFacts(classes=("",) * 101), {PAPER.flow: flow})
 
 
 def parameters(of: nn.Module) -> int:
@@ -97,7 +98,7 @@ def test_a_recipe_names_the_split(tmp_path: Path) -> None:
         recipe = PAPER.but(split=split)
         (tmp_path / "ucf101" / "ucfTrainTestlist").mkdir(parents=True, exist_ok=True)
         (tmp_path / "ucf101" / "ucfTrainTestlist" / "classInd.txt").write_text("1 Bowling\n")
-        for of in (FAMILY.batches, FAMILY.benchmark):
+        for of in (FAMILY.training_set, FAMILY.benchmark):
             with pytest.raises(ValueError, match=rf"trainlist0{split}\.txt: expected a list"):
                 of(recipe, Inputs(datasets=tmp_path))
 

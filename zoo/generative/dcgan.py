@@ -10,10 +10,11 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
-from zoo.contracts import Ask, Facts, Family, Target
+from zoo.contracts import Ask, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.generative.adversarial import Alternating, Losses
 from zoo.layers.dcgan import DcganSizes, networks
+from zoo.tasks.sampling import PictureFacts
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
@@ -33,7 +34,7 @@ LOSSES = Losses(
 )
 
 
-def learner(recipe: DcganRecipe, facts: Facts, *, losses: Losses = LOSSES) -> Alternating:
+def learner(recipe: DcganRecipe, facts: PictureFacts, *, losses: Losses = LOSSES) -> Alternating:
     """One update of the discriminator, then one of the generator on the same fakes, both by Adam."""
     generator, discriminator = networks(channels=facts.channels, size=facts.height, **recipe.sizes)
     move_generator, move_discriminator = (
@@ -64,7 +65,8 @@ FAMILY = Family(
         "paper": DcganRecipe(dataset="cifar10", steps=39_000, batch_size=128, space="inception", draws=50_000),
     },
     learner=learner,
-    batches=PictureBatches,
+    facts=PictureFacts,
+    training_set=PictureBatches,
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(

@@ -28,6 +28,7 @@ from zoo.contracts import Ask, Batch, Facts, Family, Learner, Scalars, Scores, T
 from zoo.entry import Entry
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.layers.pixels import signed, to_bytes
+from zoo.tasks.sampling import PictureFacts
 from zoo.training import EMA, Updater
 from zoo.training.pictures import PictureBatches
 from zoo.training.updater import Schedule
@@ -330,7 +331,7 @@ class Denoiser(nn.Module):
         return to_bytes(x)
 
 
-def denoiser(recipe: DdpmRecipe, facts: Facts, *, reverse: ReverseStep) -> Denoiser:
+def denoiser(recipe: DdpmRecipe, facts: PictureFacts, *, reverse: ReverseStep) -> Denoiser:
     """The one that a recipe describes, for pictures such as the facts describe."""
     network = UNet(
         channels=facts.channels,
@@ -353,7 +354,7 @@ def denoiser(recipe: DdpmRecipe, facts: Facts, *, reverse: ReverseStep) -> Denoi
 class DdpmLearner(Learner):
     """Algorithm 1: the squared error of the predicted noise, at a random time for each picture (eq. 14)."""
 
-    def __init__(self, recipe: DdpmRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: DdpmRecipe, facts: PictureFacts) -> None:
         super().__init__()
         self.recipe = recipe
         self.denoiser = denoiser(recipe, facts, reverse=partial(ancestral_step, variance=recipe.variance))
@@ -447,7 +448,8 @@ DDPM = Family(
         "paper": DdpmRecipe(dataset="cifar10", steps=800_000, batch_size=128, space="inception", draws=50_000),
     },
     learner=DdpmLearner,
-    batches=PictureBatches,
+    facts=PictureFacts,
+    training_set=PictureBatches,
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(
@@ -466,7 +468,6 @@ DDIM = Family(
         for name, steps in {"smoke": 10, "mini": 10, "paper": 100}.items()
     },
     learner=DdimLearner,
-    batches=PictureBatches,
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(

@@ -8,10 +8,11 @@ Differs from the paper: the networks are DCGAN's, which the paper's own (figure 
 
 from pydantic import Field
 
-from zoo.contracts import Ask, Facts, Family, Target
+from zoo.contracts import Ask, Family, Target
 from zoo.evaluation.sample_quality import sample_quality
 from zoo.generative import dcgan
 from zoo.generative.adversarial import Alternating, Losses
+from zoo.tasks.sampling import PictureFacts
 from zoo.training.pictures import PictureBatches
 
 
@@ -33,7 +34,7 @@ def least_squares(*, fake_code: float, real_code: float, wanted_code: float) -> 
     )
 
 
-def learner(recipe: LsganRecipe, facts: Facts) -> Alternating:
+def learner(recipe: LsganRecipe, facts: PictureFacts) -> Alternating:
     """DCGAN's networks and updates under losses of their own."""
     losses = least_squares(fake_code=recipe.fake_code, real_code=recipe.real_code, wanted_code=recipe.wanted_code)
     return dcgan.learner(recipe, facts, losses=losses)
@@ -51,7 +52,8 @@ FAMILY = Family(
         "paper": LsganRecipe(dataset="cifar10", steps=78_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=learner,
-    batches=PictureBatches,
+    facts=PictureFacts,
+    training_set=PictureBatches,
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
     targets=(

@@ -21,9 +21,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
+from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars
 from zoo.evaluation.density import DensityBenchmark
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
+from zoo.tasks.sampling import PictureFacts
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
@@ -176,7 +177,7 @@ def _mlp(before: int, hidden: int, after: int) -> nn.Sequential:
 class VaeLearner(Learner):
     """The bound with one code a picture (section 2.3), under Adagrad."""
 
-    def __init__(self, recipe: VaeRecipe, facts: Facts, *, decoder: MakesDecoder) -> None:
+    def __init__(self, recipe: VaeRecipe, facts: PictureFacts, *, decoder: MakesDecoder) -> None:
         super().__init__()
         shape = (facts.channels, facts.height, facts.width)
         self.vae = Vae(shape=shape, latent=recipe.latent, hidden=recipe.hidden, decoder=decoder)
@@ -194,7 +195,7 @@ class VaeLearner(Learner):
         return self.vae
 
 
-def _bernoulli(recipe: VaeRecipe, facts: Facts) -> VaeLearner:
+def _bernoulli(recipe: VaeRecipe, facts: PictureFacts) -> VaeLearner:
     return VaeLearner(recipe, facts, decoder=partial(BernoulliDecoder, bits=recipe.bits))
 
 
@@ -218,7 +219,8 @@ VAE_BERNOULLI = Family(
         "paper": BernoulliVaeRecipe(dataset="mnist", steps=1_000_000, batch_size=100),
     },
     learner=_bernoulli,
-    batches=PictureBatches,
+    facts=PictureFacts,
+    training_set=PictureBatches,
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
 )
@@ -232,7 +234,8 @@ VAE_GAUSSIAN = Family(
         "paper": VaeRecipe(dataset="mnist", steps=1_000_000, batch_size=100),
     },
     learner=partial(VaeLearner, decoder=GaussianDecoder),
-    batches=PictureBatches,
+    facts=PictureFacts,
+    training_set=PictureBatches,
     benchmark=_bits,
     asks=(Ask(metric="bits_per_dim", value=6.43),),
 )

@@ -12,10 +12,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Ask, Facts, Family
+from zoo.contracts import Ask, Family
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.generative.adversarial import WASSERSTEIN, Alternating
 from zoo.layers.dcgan import DcganSizes, networks
+from zoo.tasks.sampling import PictureFacts
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
@@ -36,7 +37,7 @@ def clip_weights(network: nn.Module, limit: float) -> None:
     torch._foreach_clamp_max_(weights, limit)
 
 
-def learner(recipe: WganRecipe, facts: Facts) -> Alternating:
+def learner(recipe: WganRecipe, facts: PictureFacts) -> Alternating:
     """Algorithm 1: so many critic updates, each followed by clipping, then one of the generator."""
     generator, critic = networks(channels=facts.channels, size=facts.height, **recipe.sizes)
     critic.score.register_parameter("bias", None)  # a constant cancels in real - fake
@@ -70,7 +71,8 @@ FAMILY = Family(
         "paper": WganRecipe(dataset="cifar10", steps=400_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=learner,
-    batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
+    facts=PictureFacts,
+    training_set=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=54.1),),
 )

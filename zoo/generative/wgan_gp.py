@@ -18,10 +18,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Ask, Facts, Family, Target
+from zoo.contracts import Ask, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
 from zoo.generative.adversarial import WASSERSTEIN, Alternating, Penalty
 from zoo.layers.pixels import dequantised, signed, to_bytes
+from zoo.tasks.sampling import PictureFacts
 from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 from zoo.training.updater import linear_decay
@@ -177,7 +178,7 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return (slope.flatten(1).norm(dim=1) - 1.0).square().mean()
 
 
-def learner(recipe: WganGpRecipe, facts: Facts) -> Alternating:
+def learner(recipe: WganGpRecipe, facts: PictureFacts) -> Alternating:
     """Algorithm 1: so many critic updates, then one of the generator."""
     channels, size, width = facts.channels, facts.height, recipe.width
     generator = Generator(channels=channels, size=size, width=width, latent=recipe.latent)
@@ -222,7 +223,8 @@ FAMILY = Family(
         "paper": WganGpRecipe(dataset="cifar10", steps=100_000, batch_size=64, space="inception", draws=50_000),
     },
     learner=learner,
-    batches=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
+    facts=PictureFacts,
+    training_set=lambda recipe, inputs: PictureBatches(recipe, inputs, portions=recipe.critic_steps),
     benchmark=sample_quality,
     asks=(Ask(metric="classifier_FID", value=27.0),),
     targets=(

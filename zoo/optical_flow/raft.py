@@ -170,7 +170,7 @@ def one_cycle(done: float, *, warm_up: float) -> float:
 class FlowBatches:
     """Crops of pairs, scaled, mirrored and relit at random (section 4 and code, augmentor.py)."""
 
-    facts = Facts(channels=3)
+    facts = Facts()
 
     def __init__(self, recipe: RAFTRecipe, inputs: Inputs) -> None:
         self.recipe = recipe
@@ -275,7 +275,7 @@ RAFT_SMALL = Family(
         ),
     },
     learner=partial(RAFTLearner, size="small"),
-    batches=FlowBatches,
+    training_set=FlowBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="EPE", value=3.5),),
     targets=(
@@ -295,7 +295,7 @@ RAFT = Family(
         ),
     },
     learner=partial(RAFTLearner, size="large"),
-    batches=FlowBatches,
+    training_set=FlowBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="EPE", value=6.3),),
     targets=(

@@ -13,9 +13,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
+from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars
 from zoo.data.labelled import open_labelled
 from zoo.evaluation.classification import ClassificationBenchmark
+from zoo.tasks.classification import ClassificationFacts
 from zoo.training import Updater, shuffled
 from zoo.training.updater import linear_decay
 
@@ -32,7 +33,7 @@ class ClassifierRecipe(Recipe):
 class DigitNetwork(nn.Module):
     """Two 3x3 convolutions with pooling, then features, then class scores: a `zoo.tasks.classification.Classifier`."""
 
-    def __init__(self, recipe: ClassifierRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: ClassifierRecipe, facts: ClassificationFacts) -> None:
         super().__init__()
         width = recipe.width
         self.body = nn.Sequential(
@@ -62,7 +63,7 @@ def _block(channels: int, width: int) -> list[nn.Module]:
 class ClassifierLearner(Learner):
     """Cross entropy under Adam."""
 
-    def __init__(self, recipe: ClassifierRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: ClassifierRecipe, facts: ClassificationFacts) -> None:
         super().__init__()
         self.network = DigitNetwork(recipe, facts)
         self.update = Updater(
@@ -89,7 +90,7 @@ class DigitBatches:
         self.recipe = recipe
         self.images, self.labels, classes = open_labelled(inputs.dataset(recipe.dataset), "train")
         _, channels, height, width = self.images.shape
-        self.facts = Facts(channels=channels, height=height, width=width, classes=classes)
+        self.facts = ClassificationFacts(channels=channels, height=height, width=width, classes=classes)
 
     def __call__(self, step: int) -> Batch:
         recipe = self.recipe
@@ -114,7 +115,8 @@ FAMILY = Family(
         "paper": ClassifierRecipe(dataset="mnist", steps=20 * 60_000 // 64, batch_size=64),
     },
     learner=ClassifierLearner,
-    batches=DigitBatches,
+    facts=ClassificationFacts,
+    training_set=DigitBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="accuracy", value=0.5),),
 )

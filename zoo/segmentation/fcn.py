@@ -34,9 +34,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.segmentation import VOID, open_segmentation
 from zoo.evaluation.segmentation import SegmentationBenchmark
+from zoo.tasks.segmentation import SegmentationFacts
 from zoo.training import Updater, shuffled
 from zoo.training.updater import polynomial_decay
 from zoo.training.weights import published_weights
@@ -200,7 +201,7 @@ def _cropped(larger: Tensor, like: Tensor) -> Tensor:
 class FCNLearner(Learner):
     """Cross entropy summed over the labelled pixels, under SGD; biases learn at twice the rate (section 4.3)."""
 
-    def __init__(self, recipe: FCNRecipe, facts: Facts, *, stride: int) -> None:
+    def __init__(self, recipe: FCNRecipe, facts: SegmentationFacts, *, stride: int) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = FCN(
@@ -248,7 +249,7 @@ class FCNBatches:
     def __init__(self, recipe: FCNRecipe, inputs: Inputs) -> None:
         self.recipe = recipe
         self.split = open_segmentation(inputs.dataset(recipe.dataset), "train")
-        self.facts = Facts(classes=self.split.classes)
+        self.facts = SegmentationFacts(classes=self.split.classes)
 
     def __call__(self, step: int) -> Batch:
         recipe = self.recipe
@@ -341,7 +342,8 @@ FCN32S = Family(
         "paper": FCNRecipe(dataset="voc-sbd", steps=100_000, batch_size=1, weights=VGG16),
     },
     learner=partial(FCNLearner, stride=32),
-    batches=FCNBatches,
+    facts=SegmentationFacts,
+    training_set=FCNBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="mIoU", value=0.166),),
     targets=_published_scores((0.636, AUTHORS), (0.6284, OTHERS)),
@@ -356,7 +358,8 @@ FCN16S = Family(
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },
     learner=partial(FCNLearner, stride=16),
-    batches=FCNBatches,
+    facts=SegmentationFacts,
+    training_set=FCNBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="mIoU", value=0.249),),
     targets=_published_scores((0.65, f"{AUTHORS}, in stages"), (0.6491, f"{OTHERS}, in stages")),
@@ -372,7 +375,8 @@ FCN8S = Family(
         "paper": FCNRecipe(dataset="voc-sbd", steps=300_000, batch_size=1, weights=VGG16),
     },
     learner=partial(FCNLearner, stride=8),
-    batches=FCNBatches,
+    facts=SegmentationFacts,
+    training_set=FCNBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="mIoU", value=0.249),),
     targets=_published_scores(

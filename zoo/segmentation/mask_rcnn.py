@@ -32,10 +32,10 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
-from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.coco import open_coco
 from zoo.evaluation.detection import DetectionBenchmark
-from zoo.tasks.detection import Detections
+from zoo.tasks.detection import DetectionFacts, Detections
 from zoo.training import Updater, shuffled
 from zoo.training.updater import Schedule
 from zoo.training.weights import published_weights
@@ -164,7 +164,7 @@ def _stage(before: int, after: int) -> nn.Sequential:
 class MaskRCNNLearner(Learner):
     """Classes, boxes and masks of sampled regions, and the proposals they come from, all in one loss under SGD."""
 
-    def __init__(self, recipe: MaskRCNNRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: MaskRCNNRecipe, facts: DetectionFacts) -> None:
         super().__init__()
         self.recipe = recipe
         self.detector = MaskRCNN(recipe, len(facts.classes))
@@ -209,7 +209,7 @@ class MaskRCNNBatches:
         self.recipe = recipe
         self.split = open_coco(inputs.dataset(recipe.dataset), "train")
         self.usable = [i for i in range(len(self.split)) if len(self.split.boxes(i)[0])]
-        self.facts = Facts(classes=self.split.classes)
+        self.facts = DetectionFacts(classes=self.split.classes)
 
     def __call__(self, step: int) -> Batch:
         recipe = self.recipe
@@ -310,7 +310,8 @@ FAMILY = Family(
         "1x": MaskRCNNRecipe(dataset="coco", steps=90_000, batch_size=16, decays=(60_000, 80_000), weights=RESNET50),
     },
     learner=MaskRCNNLearner,
-    batches=MaskRCNNBatches,
+    facts=DetectionFacts,
+    training_set=MaskRCNNBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="box_AP", value=0.101),),
     targets=(

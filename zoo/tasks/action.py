@@ -5,6 +5,14 @@ from typing import Protocol
 import torch
 from jaxtyping import Float, UInt8
 
+from zoo.facts import Facts
+
+
+class ActionFacts(Facts):
+    """The names of the actions, in the order of their labels."""
+
+    classes: tuple[str, ...]
+
 
 class ActionRecogniser(Protocol):
     """Names what is done in a clip of consecutive frames."""

@@ -5,6 +5,17 @@ from typing import Protocol
 import torch
 from jaxtyping import Float, UInt8
 
+from zoo.facts import Facts
+
+
+class ClassificationFacts(Facts):
+    """The shape of the pictures, and the names of what they show."""
+
+    channels: int
+    height: int
+    width: int
+    classes: tuple[str, ...]
+
 
 class Classifier(Protocol):
     """Names what a picture shows, and says what it saw it by."""

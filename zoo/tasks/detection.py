@@ -5,6 +5,14 @@ from typing import NamedTuple, Protocol
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 
+from zoo.facts import Facts
+
+
+class DetectionFacts(Facts):
+    """The names of the classes, in the order in which a detector counts them, without a background."""
+
+    classes: tuple[str, ...]
+
 
 class Detections(NamedTuple):
     """The things found in one picture, most certain first."""

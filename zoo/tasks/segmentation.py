@@ -5,6 +5,14 @@ from typing import Protocol
 import torch
 from jaxtyping import Int64, UInt8
 
+from zoo.facts import Facts
+
+
+class SegmentationFacts(Facts):
+    """The names of the classes, in the order of their labels, without void."""
+
+    classes: tuple[str, ...]
+
 
 class Segmenter(Protocol):
     """Names the class of every pixel."""

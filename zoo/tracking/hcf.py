@@ -343,16 +343,6 @@ class HCFLearner(Learner):
         )
 
 
-class Nothing:
-    """The training set of what is not trained."""
-
-    facts = Facts(channels=3)
-
-
-def _nothing(_recipe: HCFRecipe, _inputs: Inputs) -> Nothing:
-    return Nothing()
-
-
 def _on_siamfc(dataset: str) -> HCFRecipe:
     """On SiamFC at half the resolution: conv1, conv2 and conv5, which see 5, 15 and 43 pixels at strides 1, 2 and 4."""
     return HCFRecipe(
@@ -373,7 +363,6 @@ FAMILY = Family(
         "paper": HCFRecipe(dataset="otb-2013", weights=VGG19),
     },
     learner=HCFLearner,
-    batches=_nothing,
     benchmark=one_pass_evaluation,
     asks=(Ask(metric="success_auc", value=0.319),),
     targets=(

@@ -199,7 +199,7 @@ def as_images(crops: Sequence[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "n 3
 class Pairs:
     """Exemplar and search image of one object, at most `max_gap` frames apart, both centred on it (section 2.2)."""
 
-    facts = Facts(channels=3)
+    facts = Facts()
 
     def __init__(self, videos: Sequence[Video], recipe: SiamFCRecipe) -> None:
         annotated = [(video, np.flatnonzero((video.boxes[:, 2:] > 0).all(axis=1))) for video in videos]
@@ -402,7 +402,7 @@ FAMILY = Family(
         "paper": SiamFCRecipe(dataset="imagenet-vid", scored_on="otb-2013", steps=312_500, batch_size=8),
     },
     learner=SiamFCLearner,
-    batches=_batches,
+    training_set=_batches,
     benchmark=one_pass_evaluation,
     asks=(Ask(metric="success_auc", value=0.369),),
     targets=(

@@ -92,11 +92,11 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     watch = Stopwatch()
-    batches: Any = family.batches(recipe, inputs)
+    training_set: Any = family.training_set(recipe, inputs)
     torch.default_generator.manual_seed(_mix(recipe.seed, -1))
     upstream = {entry: deepcopy(needed.predictor) for entry, needed in inputs.upstream.items()}
-    learner = family.build(recipe, batches.facts, upstream)
-    placement = _placement(folder / "placement.json", learner, batches, recipe, device)
+    learner = family.build(recipe, training_set.facts, upstream)
+    placement = _placement(folder / "placement.json", learner, training_set, recipe, device)
     placement.place(learner)
     checkpoints = Checkpoints(folder / "checkpoints")
     curves = Curves(folder / "curves.jsonl")
@@ -104,7 +104,7 @@ def train(
     started = saved_at = time.monotonic()
     if not done:
         learner.begin(inputs)
-        learner.fit(batches)
+        learner.fit(training_set)
     curves.rewind(done)
 
     learner.train()
@@ -112,7 +112,7 @@ def train(
     pause = checkpoint_seconds
     reported: list[tuple[int, dict[str, Tensor]]] = []
     with _deterministic(placement):
-        for step, batch in _ahead(batches, placement, range(done, recipe.steps)):
+        for step, batch in _ahead(training_set, placement, range(done, recipe.steps)):
             placement.seed(_mix(recipe.seed, step))
             with placement.autocast():
                 reported.append((step, dict(learner.step(batch))))
@@ -129,7 +129,7 @@ def train(
                 saved_at = time.monotonic()
                 pause = max(checkpoint_seconds, (saved_at - now) / SAVING_SHARE)
             report(Progress(step + 1, recipe.steps, (step + 1 - done) / max(now - started, 1e-9), means))
-    return Trained(learner.eval(), batches.facts, placement, before + watch.seconds(placement.device))
+    return Trained(learner.eval(), training_set.facts, placement, before + watch.seconds(placement.device))
 
 
 def _placement(path: Path, learner: Learner, batches: Batches, recipe: Recipe, device: str | None) -> Placement:

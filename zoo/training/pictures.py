@@ -2,8 +2,9 @@
 
 import torch
 
-from zoo.contracts import Batch, Facts, Inputs, Recipe
+from zoo.contracts import Batch, Inputs, Recipe
 from zoo.data.labelled import open_labelled
+from zoo.tasks.sampling import PictureFacts
 from zoo.training.order import shuffled
 
 
@@ -23,7 +24,7 @@ class PictureBatches:
         _, channels, height, width = self.images.shape
         if height != width:
             raise ValueError(f"dataset {recipe.dataset!r}: expected square pictures, got {height} x {width}.")
-        self.facts = Facts(channels=channels, height=height, width=width)
+        self.facts = PictureFacts(channels=channels, height=height, width=width)
 
     def __call__(self, step: int) -> Batch:
         chosen = shuffled(len(self.images), self.count, seed=self.seed, step=step)

@@ -28,9 +28,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.ucf101 import open_ucf101
 from zoo.evaluation.action import ActionBenchmark
+from zoo.tasks.action import ActionFacts
 from zoo.training import Updater, shuffled
 from zoo.video.clips import Clips, shrunk
 
@@ -131,7 +132,7 @@ def _convolution(before: int, after: int, *, batch_norm: bool) -> list[nn.Module
 class C3DLearner(Learner):
     """Cross entropy under SGD."""
 
-    def __init__(self, recipe: C3DRecipe, facts: Facts) -> None:
+    def __init__(self, recipe: C3DRecipe, facts: ActionFacts) -> None:
         super().__init__()
         self.network = C3D(
             len(facts.classes),
@@ -174,7 +175,7 @@ class C3DBatches:
         self.recipe = recipe
         self.videos = split.videos
         self.clips = Clips(split.videos, size=recipe.size)
-        self.facts = Facts(height=recipe.crop, width=recipe.crop, classes=split.classes)
+        self.facts = ActionFacts(classes=split.classes)
 
     def __call__(self, step: int) -> Batch:
         recipe = self.recipe
@@ -232,7 +233,8 @@ FAMILY = Family(
         "paper": C3DRecipe(dataset="ucf101", steps=60_000, batch_size=30),
     },
     learner=C3DLearner,
-    batches=C3DBatches,
+    facts=ActionFacts,
+    training_set=C3DBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="accuracy", value=0.375),),
     targets=(

@@ -33,10 +33,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import vgg16
 
-from zoo.contracts import Ask, Batch, Facts, Family, Inputs, Learner, Recipe, Scalars, Target
+from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars, Target
 from zoo.data.ucf101 import open_ucf101
 from zoo.entry import Entry
 from zoo.evaluation.action import ActionBenchmark
+from zoo.tasks.action import ActionFacts
 from zoo.tasks.optical_flow import FlowEstimator
 from zoo.training import Updater, shuffled
 from zoo.training.weights import published_weights
@@ -240,7 +241,7 @@ def _estimator(trained: nn.Module, recipe: TwoStreamRecipe) -> RefiningEstimator
 class TwoStreamLearner(Learner):
     """Cross entropy of each stream by itself, under SGD (section 5)."""
 
-    def __init__(self, recipe: TwoStreamRecipe, facts: Facts, upstream: Mapping[str, nn.Module]) -> None:
+    def __init__(self, recipe: TwoStreamRecipe, facts: ActionFacts, upstream: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = TwoStream(
@@ -336,7 +337,7 @@ class TwoStreamBatches:
             reach=recipe.reach,
             cache=inputs.cache,
         )
-        self.facts = Facts(height=recipe.crop, width=recipe.crop, classes=split.classes)
+        self.facts = ActionFacts(classes=split.classes)
 
     def __call__(self, step: int) -> Batch:
         recipe = self.recipe
@@ -406,7 +407,8 @@ FAMILY = Family(
         "paper": TwoStreamRecipe(dataset="ucf101", steps=80_000, batch_size=256, weights=VGG16),
     },
     learner=TwoStreamLearner,
-    batches=TwoStreamBatches,
+    facts=ActionFacts,
+    training_set=TwoStreamBatches,
     benchmark=_benchmark,
     asks=(Ask(metric="accuracy", value=0.375),),
     targets=(

@@ -49,3 +49,4 @@ bench: install
 	$(RUN) python tests/bench/loop.py
 	$(RUN) python tests/bench/steps.py
 	$(RUN) python tests/bench/metrics.py
+	$(RUN) python tests/bench/planning.py

@@ -4,7 +4,8 @@
 
 The project is written by hand, so that nothing has to be trained for it: DVC's manifest, and rows in MLflow's own
 tables. Processor time of one process that decides on every entry that the catalogue can make: the first time, when no
-memo tells what the manifest says, and from then on.
+memo tells what the manifest says, and from then on. The goal is 2 s. Code that read the registry for every entry took
+24 s here, and code that parsed the manifest for every data set 18.2 s.
 """
 
 import hashlib

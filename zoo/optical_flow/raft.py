@@ -268,7 +268,7 @@ RAFT_SMALL = Family(
     paper=PAPER,
     recipes={
         "smoke": _small_pictures(steps=250, batch_size=2, updates=3, learning_rate=1e-3, centred=2.0),
-        "mini": _small_pictures(steps=800, batch_size=2, updates=4, learning_rate=1e-3, centred=0.5),
+        "mini": _small_pictures(steps=640, batch_size=2, updates=3, learning_rate=1e-3, centred=0.5),
         # code, train_standard.sh: FlyingChairs
         "paper": RAFTRecipe(
             dataset="flyingchairs", scored_on="sintel", scored_split="clean", steps=100_000, batch_size=10

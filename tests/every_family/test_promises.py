@@ -20,10 +20,12 @@ from zoo.catalogue import CATALOGUE, family
 from zoo.contracts import Batches, Benchmark, Family, Inputs, Learner, Recipe, Upstream
 from zoo.entry import Entry
 from zoo.evaluation.evaluate import evaluate
+from zoo.evaluation.sample_quality import SamplerRecipe
 from zoo.scoring.units import Units
 from zoo.training import Progress, train
 
 STEPS = 4
+DRAWS = 100  # pictures that samplers are scored on
 EXPECTED = Path(__file__).parent.parent / "expected" / "parameters.json"
 
 pytestmark = pytest.mark.parametrize("name", CATALOGUE)
@@ -34,8 +36,10 @@ class Short:
 
     def __init__(self, name: str, datasets: Path) -> None:
         self.of: Family = family(name)
+        smoke = self.of.recipe("smoke")
+        drawn = {"draws": DRAWS} if isinstance(smoke, SamplerRecipe) else {}
         # What is not trained has 0 steps and stays so.
-        self.recipe: Recipe = self.of.recipe("smoke", steps=min(STEPS, self.of.recipe("smoke").steps))
+        self.recipe: Recipe = smoke.but(steps=min(STEPS, smoke.steps), **drawn)
         needed = (*self.recipe.needs, *self.recipe.scoring_needs)
         upstream = {entry: _upstream(Entry(entry), datasets) for entry in needed}
         self.inputs = Inputs(datasets=datasets, upstream=upstream, cache=datasets.parent / "cache")

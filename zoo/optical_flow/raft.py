@@ -288,7 +288,7 @@ RAFT = Family(
     paper=PAPER,
     recipes={
         "smoke": _small_pictures(steps=20, batch_size=2, updates=4, learning_rate=5e-4, centred=2.0),
-        "mini": _small_pictures(steps=400, batch_size=1, updates=4, learning_rate=5e-4, centred=2.0),
+        "mini": _small_pictures(steps=280, batch_size=1, updates=3, learning_rate=5e-4, centred=2.0),
         # code, train_standard.sh: FlyingChairs
         "paper": RAFTRecipe(
             dataset="flyingchairs", scored_on="sintel", scored_split="clean", steps=100_000, batch_size=10

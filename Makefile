@@ -7,7 +7,7 @@ UV := .uv/bin/uv
 RUN := $(UV) run --frozen
 export UV_PYTHON_PREFERENCE ?= system
 
-.PHONY: night test test-slow lint bench install
+.PHONY: night test test-slow lint bench docs install
 .DEFAULT_GOAL := help
 
 help:
@@ -50,3 +50,7 @@ bench: install
 	$(RUN) python tests/bench/steps.py
 	$(RUN) python tests/bench/metrics.py
 	$(RUN) python tests/bench/planning.py
+
+# The pages of the tasks, from their interfaces.
+docs: install
+	$(RUN) python docs/generate.py

@@ -18,7 +18,7 @@ def night(
         bool, typer.Option("--force", help="Train again what did not change; the same weights must come out.")
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Train every entry, and what it needs, under this seed: figures' spread.")
+        int | None, typer.Option(min=0, help="Train every entry, and what it is built on, under this seed.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; do nothing.")] = False,
     as_json: JSON = False,

@@ -99,7 +99,7 @@ def _upstream(entry: Entry, datasets: Path) -> Upstream:
 
 
 def _identity(of: Family, recipe: Recipe, inputs: Inputs) -> Identity:
-    needed = {entry: Short(Entry(entry).family, inputs.datasets) for entry in recipe.needs}
+    needed = {entry: Short(Entry(entry).family, inputs.datasets) for entry in recipe.parts}
     return Identity(
         family=of.name,
         recipe_name="smoke",

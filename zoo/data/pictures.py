@@ -19,7 +19,8 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
         ValueError: no picture can be read from the file.
     """
     with _open(path) as picture:
-        return np.array(_decoded(picture, path).convert("RGB"))
+        decoded = _decoded(picture, path)
+        return np.array(decoded if decoded.mode == "RGB" else decoded.convert("RGB"))  # converting copies even then
 
 
 def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:

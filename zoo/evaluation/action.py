@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
@@ -15,6 +15,7 @@ from zoo.data.ucf101 import Video, open_ucf101
 from zoo.drawing.action import strips
 from zoo.evaluation.stage import Stage
 from zoo.scoring.action import ActionAccuracy
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.action import ActionRecogniser
 
@@ -55,7 +56,8 @@ def video_scores(predictor: ActionRecogniser, video: Video) -> Float32[np.ndarra
     """The mean of the class probabilities of `CLIPS` clips spread evenly from the first to the last possible.
 
     Raises:
-        ValueError: the video is damaged, or the probabilities are not finite.
+        CannotScore: the probabilities are not finite.
+        ValueError: the video is damaged.
     """
     length = predictor.clip_length
     frames = video.clip(0, max(len(video), length))
@@ -63,7 +65,7 @@ def video_scores(predictor: ActionRecogniser, video: Video) -> Float32[np.ndarra
     clips = torch.from_numpy(np.stack([frames[start : start + length] for start in starts]))
     scores = np.asarray(predictor.probabilities(clips.permute(0, 4, 1, 2, 3)).float().mean(dim=0).numpy())
     if not np.isfinite(scores).all():
-        raise ValueError(f"{video.name}: expected finite class probabilities, got {scores}. Look at the weights.")
+        raise CannotScore(f"{video.name}: expected finite class probabilities, got {scores}. Look at the weights.")
     return scores
 
 
@@ -75,5 +77,5 @@ class _Always:
     def __init__(self, label: int, *, classes: int) -> None:
         self.label, self.classes = label, classes
 
-    def probabilities(self, clips: Tensor) -> Tensor:
+    def probabilities(self, clips: UInt8[Tensor, "n 3 1 h w"]) -> Float[Tensor, "n classes"]:
         return torch.nn.functional.one_hot(torch.full((len(clips),), self.label), self.classes).float()

@@ -7,6 +7,7 @@ mirrors the generator. No pooling, batch normalisation everywhere but at the pic
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float, UInt8
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
@@ -37,19 +38,19 @@ class Generator(nn.Module):
         for before, after in pairwise(maps):
             layers += [_doubling(before, after, kernel, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, _doubling(maps[-1], channels, kernel, bias=True), nn.Tanh())
-        self.apply(_initialise)
+        self.apply(initialise)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
         return self.layers(self.project(z).unflatten(1, (-1, self.first, self.first)))
 
-    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def noise(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count latent"]:
         """z drawn uniformly (figure 1), from the global generator of its device unless one of the CPU is given."""
         device = self.project.weight.device
         drawn_on = "cpu" if generator else device
         return torch.rand(count, self.latent, generator=generator, device=drawn_on).to(device) * 2.0 - 1.0
 
     @torch.inference_mode()
-    def sample(self, count: int, *, seed: int) -> Tensor:
+    def sample(self, count: int, *, seed: int) -> UInt8[Tensor, "count c h w"]:
         was_training = self.training
         pictures = self.eval()(self.noise(count, torch.Generator().manual_seed(seed)))
         self.train(was_training)
@@ -68,9 +69,9 @@ class Discriminator(nn.Module):
             layers += [_halving(before, after, kernel, bias=False), nn.BatchNorm2d(after), leaky]
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(maps[-1] * first * first, 1)
-        self.apply(_initialise)
+        self.apply(initialise)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
         return self.score(self.layers(pictures).flatten(1)).squeeze(1)
 
 
@@ -121,7 +122,7 @@ def _halving(before: int, after: int, kernel: int, *, bias: bool) -> nn.Conv2d:
     return nn.Conv2d(before, after, kernel, stride=2, padding=(kernel - 1) // 2, bias=bias)
 
 
-def _initialise(layer: nn.Module) -> None:
+def initialise(layer: nn.Module) -> None:
     """Weights from N(0, 0.02), gains around 1, no bias."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d):
         nn.init.normal_(layer.weight, float(isinstance(layer, nn.BatchNorm2d)), INITIAL_DEVIATION)

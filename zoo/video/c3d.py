@@ -174,7 +174,7 @@ class C3DBatches:
         split = open_ucf101(inputs.dataset(recipe.dataset), "train", split=recipe.split)
         self.recipe = recipe
         self.videos = split.videos
-        self.clips = Clips(split.videos, size=recipe.size)
+        self.clips = Clips(split.videos, size=recipe.size, cache=inputs.cache)
         self.facts = ActionFacts(classes=split.classes)
 
     def __call__(self, step: int) -> Batch:

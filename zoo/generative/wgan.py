@@ -1,6 +1,6 @@
 """A critic that estimates the Wasserstein distance, kept Lipschitz by clipping its weights.
 
-    zoo train wgan --recipe mini   # FID 11.8 +- 0.9 on digits (seeds 0-2); a Gaussian of the pixels 54.1
+    zoo train wgan --recipe mini   # FID 13.5 on digits (seed 0); a Gaussian of the pixels 54.1
 
 `paper` learns LSUN's bedrooms, exported and brought to 64 x 64 by `zoo data convert pictures DIR lsun-bedroom-64 --size
 64`. They take 35 GiB, and a third of the memory at most may go into pictures.

@@ -2,9 +2,10 @@
 
     zoo train siamfc --recipe mini
 
-80 s of one core, success AUC 0.605 +- 0.026 on collage-track (three seeds; 0.169 if the first box never moves). The
-same weights on OTB's Crossing and DragonBaby: 0.483 +- 0.083 (floor 0.152). That is worth little: two sequences are no
-evidence, and on five others of OTB it was below the floor on three.
+50 s of one core, success AUC 0.607 on collage-track (seed 0; 0.169 if the first box never moves). By 300 steps, as
+`otb` takes them, it was 0.605 +- 0.026 (three seeds), and with the same weights 0.483 +- 0.083 on OTB's Crossing and
+DragonBaby (floor 0.152). That is worth little: two sequences are no evidence, and on five others of OTB it was below
+the floor on three.
 
 Bertinetto, Valmadre, Henriques, Vedaldi, Torr, "Fully-Convolutional Siamese Networks for Object Tracking", ECCV 2016
 workshops, arXiv 1606.09549v2 ("paper" below); "code" is the authors' release, github.com/bertinetto/siamese-fc.

@@ -3,8 +3,8 @@
     zoo train mask-rcnn --recipe mini   # 51 s of one core: box AP 0.143 (seed 0) on collage-coco; floor 0.001
 
 Mask AP is 0.121 over a floor of 0.000. Asked for beforehand: a box AP of 0.10 over the floor. With 600 steps three
-seeds had a box AP of 0.204 +- 0.023 and a mask AP of 0.175 +- 0.019. `smoke` (7 s) reaches 0.008 (one seed). `paper` and `1x` have never been run here: they need a
-GPU, COCO and ResNet-50's weights.
+seeds had a box AP of 0.204 +- 0.023 and a mask AP of 0.175 +- 0.019. `smoke` (7 s) reaches 0.008 (one seed). `paper`
+and `1x` have never been run here: they need a GPU, COCO and ResNet-50's weights.
 
 He, Gkioxari, Dollar and Girshick, "Mask R-CNN", ICCV 2017, arXiv 1703.06870 ("paper" below), on a feature pyramid (Lin
 et al., CVPR 2017, "FPN"). The network, its losses and the sampling of regions are torchvision's.

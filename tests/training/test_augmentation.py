@@ -51,7 +51,7 @@ def test_crops_have_the_share_and_ratio_that_were_asked_for(monkeypatch: pytest.
 
     def watched(image: Tensor, top: int, left: int, height: int, width: int, *_: object, **__: object) -> Tensor:
         seen.append((top, left, height, width))
-        return image
+        return image[:, :24, :24]
 
     monkeypatch.setattr(change, "resized_crop", watched)
     for seed in range(300):

@@ -23,7 +23,9 @@ MEAN = (124.0, 116.0, 104.0)  # ImageNet's colours (timm/data/constants.py, of 2
 DEVIATION = (58.0, 57.0, 57.0)
 
 
-def resized_crop(image: Image, side: int, area: tuple[float, float], rng: Generator) -> Image:
+def resized_crop(
+    image: Image, side: int, area: tuple[float, float], rng: Generator
+) -> UInt8[Tensor, "3 {side} {side}"]:
     """A random part of a picture, brought to a square of a side (Szegedy et al., CVPR 2015, section 6).
 
     Args:

@@ -12,8 +12,13 @@ from zoo.contracts import Inputs
 from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.imagenet import ImageNetBenchmark, central, classification
 from zoo.scoring.protocols import scoring
+from zoo.training.augmented import Augmented
 
 CLASSES = 8
+
+
+def recipe(dataset: str) -> Augmented:
+    return Augmented(dataset=dataset, steps=1, batch_size=1)
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def test_the_crop_is_torchvisions(size: tuple[int, int]) -> None:
 
 
 def test_keeps_the_five_likeliest_of_every_validation_picture(inputs: Inputs) -> None:
-    benchmark = classification("imagenet", inputs, crop=224)
+    benchmark = classification(recipe("imagenet"), inputs)
     assert isinstance(benchmark, ImageNetBenchmark)
     assert benchmark.protocol == "imagenet-val/top5@1:bicubic256-crop224"
     assert scoring(benchmark.protocol) == benchmark.scoring
@@ -72,4 +77,4 @@ def test_keeps_the_five_likeliest_of_every_validation_picture(inputs: Inputs) ->
 
 
 def test_pictures_of_one_size_keep_their_protocol(datasets: Path) -> None:
-    assert classification("digits", Inputs(datasets=datasets), crop=224).protocol == "digits-test/accuracy@1"
+    assert classification(recipe("digits"), Inputs(datasets=datasets)).protocol == "digits-test/accuracy@1"

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from zoo.contracts import Inputs, Picture
+from zoo.contracts import Inputs, Picture, Recipe
 from zoo.data.labelled import open_labelled
 from zoo.drawing.classification import hardest
 from zoo.evaluation.stage import Stage
@@ -50,6 +50,11 @@ class ClassificationBenchmark:
         """The hundred pictures whose class has the lowest score."""
         rows = model.units.rows
         return {"hardest": hardest(self.test.images, rows["label"], rows["scores"], self.test.classes)}
+
+
+def accuracy_in_test(recipe: Recipe, inputs: Inputs) -> ClassificationBenchmark:
+    """The benchmark of a classifier of small pictures."""
+    return ClassificationBenchmark(recipe.scored, inputs)
 
 
 class Always:

@@ -18,6 +18,7 @@ from zoo.scoring.metrics import CannotScore
 from zoo.scoring.top_five import FIRST, TopFive
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.classification import Classifier
+from zoo.training.augmented import Augmented
 
 AT_ONCE = 50
 SHOWN = 40
@@ -82,8 +83,8 @@ def central(image: UInt8[np.ndarray, "h w 3"], *, shorter: int, crop: int) -> UI
     return resized[top : top + crop, left : left + crop].copy()
 
 
-def classification(dataset: str, inputs: Inputs, *, crop: int) -> ClassificationBenchmark | ImageNetBenchmark:
+def classification(recipe: Augmented, inputs: Inputs) -> ClassificationBenchmark | ImageNetBenchmark:
     """ImageNet's benchmark where the data are ImageNet's, else that of pictures of one size."""
-    if is_imagenet(inputs.dataset(dataset)):
-        return ImageNetBenchmark(dataset, inputs, crop=crop)
-    return ClassificationBenchmark(dataset, inputs)
+    if is_imagenet(inputs.dataset(recipe.scored)):
+        return ImageNetBenchmark(recipe.scored, inputs, crop=recipe.crop)
+    return ClassificationBenchmark(recipe.scored, inputs)

@@ -21,9 +21,9 @@ from jaxtyping import Float, UInt8
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from zoo.contracts import Ask, Family, Inputs, Picture, Target
+from zoo.contracts import Ask, Family, Picture, Target
 from zoo.drawing.classification import filters
-from zoo.evaluation.classification import ClassificationBenchmark
+from zoo.evaluation.classification import accuracy_in_test
 from zoo.recognition.cross_entropy import CrossEntropy
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training.labelled import Moved, labelled_batches
@@ -90,10 +90,6 @@ def _learner(recipe: CNNRecipe, facts: ClassificationFacts) -> CrossEntropy:
     return CrossEntropy(network, recipe, facts, draw=_first_filters)
 
 
-def _benchmark(recipe: CNNRecipe, inputs: Inputs) -> ClassificationBenchmark:
-    return ClassificationBenchmark(recipe.scored, inputs)
-
-
 def _narrow(*, steps: int, dataset: str = "digits", mirror: bool = False) -> CNNRecipe:
     return CNNRecipe(
         dataset=dataset,
@@ -123,7 +119,7 @@ FAMILY = Family(
     learner=_learner,
     facts=ClassificationFacts,
     training_set=labelled_batches,
-    benchmark=_benchmark,
+    benchmark=accuracy_in_test,
     asks=(Ask(metric="accuracy", value=0.96),),
     targets=(
         Target(metric="accuracy", value=0.70, dataset="cifar10", source="CS231n, PyTorch.ipynb, ten passes, at least"),

@@ -31,10 +31,9 @@ from torch.nn import functional
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.convnext import ConvNeXt as Network
 
-from zoo.contracts import Ask, Family, Inputs, Picture, Target
+from zoo.contracts import Ask, Family, Picture, Target
 from zoo.drawing.classification import filters
-from zoo.evaluation.classification import ClassificationBenchmark
-from zoo.evaluation.imagenet import ImageNetBenchmark, classification
+from zoo.evaluation.imagenet import classification
 from zoo.recognition.cross_entropy import CrossEntropy
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training.augmented import Augmented, augmented_batches
@@ -131,10 +130,6 @@ def _learner(recipe: ConvNeXtRecipe, facts: ClassificationFacts) -> CrossEntropy
     )
 
 
-def _benchmark(recipe: ConvNeXtRecipe, inputs: Inputs) -> ClassificationBenchmark | ImageNetBenchmark:
-    return classification(recipe.scored, inputs, crop=recipe.crop)
-
-
 def _narrow(*, steps: int, dataset: str = "digits", side: int = 32, mirror: bool = False) -> ConvNeXtRecipe:
     """Ours: a network that learns from few small pictures in a minute."""
     return ConvNeXtRecipe(
@@ -184,7 +179,7 @@ FAMILY = Family(
     learner=_learner,
     facts=ClassificationFacts,
     training_set=augmented_batches,
-    benchmark=_benchmark,
+    benchmark=classification,
     asks=(Ask(metric="accuracy", value=0.95),),
     targets=(
         Target(metric="accuracy", value=0.821, dataset="imagenet", source="paper, table 1; code, README.md: EMA"),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars
-from zoo.evaluation.classification import ClassificationBenchmark
+from zoo.evaluation.classification import accuracy_in_test
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training import Updater
 from zoo.training.labelled import LabelledBatches
@@ -97,10 +97,6 @@ def _batches(recipe: ClassifierRecipe, inputs: Inputs) -> LabelledBatches:
     return LabelledBatches(recipe, inputs, augment=moved)
 
 
-def _benchmark(recipe: ClassifierRecipe, inputs: Inputs) -> ClassificationBenchmark:
-    return ClassificationBenchmark(recipe.scored, inputs)
-
-
 FAMILY = Family(
     name="digit-classifier",
     paper="LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 1998",
@@ -114,6 +110,6 @@ FAMILY = Family(
     learner=ClassifierLearner,
     facts=ClassificationFacts,
     training_set=_batches,
-    benchmark=_benchmark,
+    benchmark=accuracy_in_test,
     asks=(Ask(metric="accuracy", value=0.5),),
 )

@@ -23,8 +23,8 @@ from jaxtyping import Float, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Ask, Family, Inputs, Target
-from zoo.evaluation.classification import ClassificationBenchmark
+from zoo.contracts import Ask, Family, Target
+from zoo.evaluation.classification import accuracy_in_test
 from zoo.recognition.cross_entropy import CrossEntropy
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training.labelled import Moved, labelled_batches
@@ -83,10 +83,6 @@ def _learner(recipe: FullyConnectedRecipe, facts: ClassificationFacts) -> CrossE
     return CrossEntropy(network, recipe, facts)
 
 
-def _benchmark(recipe: FullyConnectedRecipe, inputs: Inputs) -> ClassificationBenchmark:
-    return ClassificationBenchmark(recipe.scored, inputs)
-
-
 def _on_digits(*, steps: int) -> FullyConnectedRecipe:
     """Ours: two layers, moved digits and dropout against learning 1,500 of them by heart."""
     return FullyConnectedRecipe(
@@ -113,7 +109,7 @@ FAMILY = Family(
     learner=_learner,
     facts=ClassificationFacts,
     training_set=labelled_batches,
-    benchmark=_benchmark,
+    benchmark=accuracy_in_test,
     asks=(Ask(metric="accuracy", value=0.93),),
     targets=(
         Target(metric="accuracy", value=0.50, dataset="cifar10", source="CS231n, FullyConnectedNets.ipynb, at least"),

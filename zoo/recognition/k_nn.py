@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.contracts import Ask, Family, Inputs, Learner, Recipe, Target
-from zoo.evaluation.classification import ClassificationBenchmark
+from zoo.evaluation.classification import accuracy_in_test
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training.labelled import facts_of, open_classified
 
@@ -168,10 +168,6 @@ class KNNLearner(Learner):
         return self.network
 
 
-def _benchmark(recipe: KNNRecipe, inputs: Inputs) -> ClassificationBenchmark:
-    return ClassificationBenchmark(recipe.scored, inputs)
-
-
 FAMILY = Family(
     name="k-nn",
     paper="Cover and Hart, Nearest neighbor pattern classification, IEEE Trans. Inform. Theory 1967",
@@ -184,7 +180,7 @@ FAMILY = Family(
     learner=KNNLearner,
     facts=KNNFacts,
     training_set=Examples,
-    benchmark=_benchmark,
+    benchmark=accuracy_in_test,
     asks=(Ask(metric="accuracy", value=0.94),),
     targets=(
         Target(metric="accuracy", value=0.386, dataset="cifar10", source="CS231n notes, classification: L1, k = 1"),

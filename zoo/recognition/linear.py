@@ -25,8 +25,8 @@ from jaxtyping import Float, Int64, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Scalars, Target
-from zoo.evaluation.classification import ClassificationBenchmark
+from zoo.contracts import Ask, Batch, Family, Learner, Scalars, Target
+from zoo.evaluation.classification import accuracy_in_test
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training.labelled import LabelledBatches, Moved, labelled_batches
 from zoo.training.optimizers import Optimized
@@ -104,10 +104,6 @@ class LinearLearner(Learner):
         return self.network
 
 
-def _benchmark(recipe: LinearRecipe, inputs: Inputs) -> ClassificationBenchmark:
-    return ClassificationBenchmark(recipe.scored, inputs)
-
-
 SVM = Family(
     name="svm",
     paper="Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999",
@@ -124,7 +120,7 @@ SVM = Family(
     learner=partial(LinearLearner, loss=hinge),
     facts=ClassificationFacts,
     training_set=labelled_batches,
-    benchmark=_benchmark,
+    benchmark=accuracy_in_test,
     asks=(Ask(metric="accuracy", value=0.87),),
     targets=(Target(metric="accuracy", value=0.39, dataset="cifar10", source="CS231n, svm.ipynb, validation, tuned"),),
 )
@@ -145,7 +141,7 @@ SOFTMAX = Family(
     learner=partial(LinearLearner, loss=cross_entropy),
     facts=ClassificationFacts,
     training_set=labelled_batches,
-    benchmark=_benchmark,
+    benchmark=accuracy_in_test,
     asks=(Ask(metric="accuracy", value=0.90),),
     targets=(
         Target(metric="accuracy", value=0.35, dataset="cifar10", source="CS231n, softmax.ipynb, validation, at least"),

@@ -28,10 +28,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torchvision.models.vision_transformer import VisionTransformer
 
-from zoo.contracts import Ask, Family, Inputs, Picture, Target
+from zoo.contracts import Ask, Family, Picture, Target
 from zoo.drawing.classification import attention, filters
-from zoo.evaluation.classification import ClassificationBenchmark
-from zoo.evaluation.imagenet import ImageNetBenchmark, classification
+from zoo.evaluation.imagenet import classification
 from zoo.recognition.cross_entropy import CrossEntropy
 from zoo.tasks.classification import ClassificationFacts
 from zoo.training.augmented import Augmented, augmented_batches
@@ -140,10 +139,6 @@ def _learner(recipe: ViTRecipe, facts: ClassificationFacts) -> CrossEntropy:
     return CrossEntropy(network, recipe, facts, at_once=recipe.at_once, draw=_drawn)
 
 
-def _benchmark(recipe: ViTRecipe, inputs: Inputs) -> ClassificationBenchmark | ImageNetBenchmark:
-    return classification(recipe.scored, inputs, crop=recipe.crop)
-
-
 def _narrow(*, steps: int, dataset: str = "digits", patch: int = 2, mirror: bool = False) -> ViTRecipe:
     """Ours: a network that learns from few small pictures in a minute."""
     return ViTRecipe(
@@ -191,7 +186,7 @@ FAMILY = Family(
     learner=_learner,
     facts=ClassificationFacts,
     training_set=augmented_batches,
-    benchmark=_benchmark,
+    benchmark=classification,
     asks=(Ask(metric="accuracy", value=0.92),),
     targets=(
         Target(metric="accuracy", value=0.7479, dataset="imagenet", source="author, issue 62 of the code: at 224"),

@@ -35,6 +35,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("two-stream", "mini"),
         Slot("siamfc", "mini"),
         Slot("hcf", "mini"),
+        Slot("mdnet", "mini"),
         Slot("vae-bernoulli", "mini"),
         Slot("vae-gaussian", "mini"),
         Slot("dcgan", "mini"),
@@ -49,6 +50,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("digit-classifier", "mnist"),
         Slot("fcn8s", "camvid"),
         Slot("siamfc", "otb"),
+        Slot("mdnet", "otb"),
         Slot("wgan-gp", "mnist"),
     ),
 }

@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, UInt8
 from pydantic import BaseModel, ConfigDict, Field
@@ -295,7 +296,7 @@ class MDNetTracker(nn.Module):
         self.online, self.size, self.padding = online, size, padding
 
     @torch.inference_mode(False)  # also where its caller needs no gradients
-    def start(self, frame: Frame, box: Box) -> None:
+    def start(self, frame: npt.NDArray[np.uint8], box: Box) -> None:
         """Begin a track.
 
         Raises:
@@ -306,12 +307,12 @@ class MDNetTracker(nn.Module):
         self.track = Track(self.network, frame, box, online=self.online, size=self.size, padding=self.padding)
 
     @torch.inference_mode(False)
-    def follow(self, frame: Frame) -> Box:
+    def follow(self, frame: npt.NDArray[np.uint8]) -> Box:
         check_frame(frame)
         return self.track.follow(frame)
 
 
-def check_frame(frame: Frame) -> None:
+def check_frame(frame: npt.NDArray[np.uint8]) -> None:
     """
     Raises:
         ValueError: no RGB picture of bytes.

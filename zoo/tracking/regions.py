@@ -15,6 +15,7 @@ from zoo.scoring.tracking import overlap
 from zoo.tasks.tracking import Box, Frame
 
 Boxes = Float64[np.ndarray, "n 4"]
+Some = Float64[np.ndarray, "_some 4"]  # of those boxes
 Sizes = Float64[np.ndarray, "n 2"]
 GREY = 128  # what lies outside of the picture, and what the network subtracts
 
@@ -80,13 +81,13 @@ class Draw:
         return np.hstack([np.clip(centres, margin, picture - margin) - sizes / 2, sizes])
 
 
-def near(box: Box, boxes: Boxes, n: int, *, least: float) -> Boxes:
+def near(box: Box, boxes: Boxes, n: int, *, least: float) -> Some:
     """The first `n` boxes that overlap with a box by more than `least`; that box itself where none does."""
     close = boxes[overlaps(box, boxes) > least][:n]
-    return close if len(close) else np.array([box])
+    return close if len(close) else np.array([box], dtype=np.float64)
 
 
-def far(box: Box, boxes: Boxes, n: int, *, most: float) -> Boxes:
+def far(box: Box, boxes: Boxes, n: int, *, most: float) -> Some:
     """The first `n` boxes that overlap with a box by less than `most`; the one that does least where all do more."""
     shares = overlaps(box, boxes)
     return boxes[shares < max(most, np.nextafter(shares.min(), 1))][:n]

@@ -4,8 +4,8 @@ own; what they share tracks a new video, whose own last layer is learned while i
     zoo train mdnet --recipe mini
 
 18 s of one core, success AUC 0.506 +- 0.027 on collage-track (three seeds; 0.169 if the first box never moves), at 25
-frames a second of one core. The same weights on OTB's Crossing and DragonBaby: 0.192 +- 0.075, hardly more than the
-floor (0.152), and 0.294 with the published number of boxes, as `otb` has it (one seed, 5 frames a second): the
+frames a second of one core. The same weights on OTB's Crossing and DragonBaby: 0.192 +- 0.075, and 0.211 +- 0.073 at 5
+frames a second with the published numbers of boxes, as `otb` has them: hardly more than the floor (0.152), for the
 pedestrian of Crossing is soon lost.
 
 Nam, Han, "Learning Multi-Domain Convolutional Neural Networks for Visual Tracking", CVPR 2016, arXiv 1510.07945

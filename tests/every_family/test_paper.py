@@ -31,6 +31,7 @@ ALIKE = {
     "flyingthings3d": "collage-flow",
     "imagenet-vid": "collage-track",
     "ucf101": "collage-action",
+    "vot-otb": "collage-track",
 }
 """Made data in the layout of a paper's, of which its recipe enlarges what the network sees to the paper's size."""
 

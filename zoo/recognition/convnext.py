@@ -1,6 +1,6 @@
 """ConvNeXt: a convolutional network in a Transformer's proportions, of depthwise 7x7 kernels and pointwise perceptrons.
 
-    zoo train convnext --recipe mini
+    zoo train convnext --recipe mini       # accuracy 0.961 +- 0.005 on digits (seeds 0-2); majority class 0.101
     zoo train convnext --recipe cifar10    # pictures of 32 x 32
 
 Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv 2201.03545 ("paper" below);

@@ -124,14 +124,14 @@ def _figures(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> Iter
         return
     newest = list(versions.values())[-1]
     ranking = newest.ranked_by
-    asks = {ask.metric: ask.value for ask in of.asks if ask.recipe == of.recipe_name}
+    asks = {ask.metric: ask for ask in of.asks if ask.recipe == of.recipe_name}
     others = asks.keys() - {ranking.name}
     beside = [metric for metric in scoring(newest.protocol).metrics if metric.name in others] if others else []
     for metric in (ranking, *beside):
         yield _figure(of, metric, versions, asks.get(metric.name))
 
 
-def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: float | None) -> Figure:
+def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: Ask | None) -> Figure:
     records = [version.record for version in versions.values()]
     values = tuple(record.score.metrics[metric.name] for record in records)
     seconds = [record.seconds for record in records if record.steps or record.seconds >= 1]
@@ -145,10 +145,20 @@ def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Versi
         varied=" and ".join(of.needs) if len(own) == 1 < len(values) else "",
         floor=records[-1].floor.metrics[metric.name],
         floor_name=records[-1].floor.name,
-        asked="" if ask is None else f"{'≥' if metric.higher_is_better else '≤'} {ask:.3g}",
-        reached=None if ask is None else metric.gain(fmean(values), ask) >= 0,
+        asked=_in_words(ask, metric) if ask else "",
+        reached=_reached(ask, metric, fmean(values)) if ask else None,
         seconds=(min(seconds), max(seconds)) if seconds else None,
     )
+
+
+def _in_words(ask: Ask, metric: Metric) -> str:
+    words = f"{'≥' if metric.higher_is_better != ask.control else '≤'} {ask.value:.3g}"
+    return f"{words}, a control" if ask.control else words
+
+
+def _reached(ask: Ask, metric: Metric, value: float) -> bool:
+    gain = metric.gain(value, ask.value)
+    return gain <= 0 if ask.control else gain >= 0
 
 
 def _one_a_seed(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> dict[tuple[str, ...], Version]:

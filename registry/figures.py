@@ -6,7 +6,7 @@ newest of them stands on. What is built on another entry varies with that one's 
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -54,13 +54,7 @@ class Figure:
 
     @property
     def spread(self) -> str:
-        """Mean and standard deviation, two digits of the latter."""
-        mean = fmean(self.values)
-        if len(self.values) < 2:
-            return f"{mean:.4g}"
-        deviation = stdev(self.values)
-        places = max(0, 1 - math.floor(math.log10(deviation))) if deviation else 3
-        return f"{mean:.{places}f} ± {deviation:.{places}f}"
+        return spread(self.values)
 
     @property
     def seeds(self) -> str:
@@ -73,6 +67,16 @@ class Figure:
             return "none"
         least, most = (f"{seconds:.0f}" for seconds in self.seconds)
         return f"{least} s" if least == most else f"{least} to {most} s"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, two digits of the latter."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return f"{mean:.4g}"
+    deviation = stdev(values)
+    places = max(0, 1 - math.floor(math.log10(deviation))) if deviation else 3
+    return f"{mean:.{places}f} ± {deviation:.{places}f}"
 
 
 def figures(wanted: Iterable[Wanted], held: Snapshot) -> tuple[Figure, ...]:

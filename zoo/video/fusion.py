@@ -275,7 +275,7 @@ SINGLE_FRAME = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance((0,), steps=60),
-        "mini": _from_chance((0,), steps=600),
+        "mini": _from_chance((0,), steps=400),
         "paper": _on_ucf101((0,)),
     },
     learner=FusionLearner,
@@ -290,7 +290,7 @@ EARLY_FUSION = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance(TEN, EARLY, steps=60),
-        "mini": _from_chance(TEN, EARLY, steps=600),
+        "mini": _from_chance(TEN, EARLY, steps=500),
         "paper": _on_ucf101(TEN, EARLY),
     },
     learner=FusionLearner,
@@ -305,7 +305,7 @@ LATE_FUSION = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance((0, 15), steps=60),
-        "mini": _from_chance((0, 15), steps=600),
+        "mini": _from_chance((0, 15), steps=500),
         "paper": _on_ucf101((0, 15)),
     },
     learner=FusionLearner,

@@ -67,19 +67,26 @@ def test_parameters_are_the_published_ones() -> None:
     assert sum(isinstance(unit, Unit) for unit in colour.modules()) == 57
 
 
-def test_shapes_of_64_frames_of_224() -> None:
+def test_shapes_and_cost_of_64_frames_of_224() -> None:
     """Figure 3: time 32, 32, 32, 16, 8; one place of space is left, and 7 of time once two are averaged."""
+    costs: list[int] = []
     with torch.device("meta"):
         network = Inflated(400)
         shapes: list[tuple[int, ...]] = []
         for layer in network.trunk:
             layer.register_forward_hook(lambda _layer, _given, out: shapes.append(tuple(out.shape[1:4])))
+        for unit in network.modules():
+            if isinstance(unit, Unit):
+                unit.conv.register_forward_hook(
+                    lambda conv, _given, out: costs.append(conv.weight[0].numel() * out[0].numel())
+                )
         said = network.scores_over_time(torch.zeros(1, 3, 64, 224, 224))
     channels = [64, 64, 64, 192, 192, 256, 480, 480, 512, 512, 512, 528, 832, 832, 832, 1024]
     times = [32] * 7 + [16] * 6 + [8] * 3
     heights = [112, 56, 56, 56, 28, 28, 28] + [14] * 6 + [7] * 3
     assert shapes == list(zip(channels, times, heights, strict=True))
     assert said.shape == (1, 400, 7)
+    assert sum(costs) / 1e9 == pytest.approx(111.2, abs=0.1)
 
 
 @pytest.fixture(scope="module")

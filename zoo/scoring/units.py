@@ -115,5 +115,6 @@ def _from_arrow(column: pa.ChunkedArray, shape: list[int] | None) -> Array:
         return values
     flat = column.combine_chunks()
     if not shape:
-        return np.asarray(flat.to_numpy(zero_copy_only=False))
+        values = np.asarray(flat.to_numpy(zero_copy_only=False))
+        return values.astype(np.str_) if pa.types.is_string(column.type) else values
     return np.asarray(flat.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), *shape)

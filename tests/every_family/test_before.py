@@ -38,8 +38,7 @@ def test_a_model_of_before_loads_and_answers_what_it_did(
 
 def keep(short: Short, kept: Path, tmp_path: Path) -> None:
     """Write down what today's model of a family is and answers."""
-    facts = short.of.training_set(short.recipe, short.inputs).facts
-    folder = sealed(short, short.of.learner(short.recipe, facts), tmp_path / "today")
+    folder = sealed(short, short.learner(), tmp_path / "today")
     weights = shapes_of(load_file(folder / "weights.safetensors"))
     described = {name: [list(shape), str(dtype).removeprefix("torch.")] for name, (shape, dtype) in weights.items()}
     kept.mkdir(parents=True)

@@ -244,7 +244,9 @@ EARLY: Extents = ((10, 1), (1, 1), (1, 1))
 SLOW: Extents = ((4, 2), (2, 2), (2, 2))
 
 
-def _from_chance(frames: tuple[int, ...], extents: Extents = ((1, 1), (1, 1), (1, 1)), *, steps: int) -> FusionRecipe:
+def _from_chance(
+    frames: tuple[int, ...], extents: Extents = ((1, 1), (1, 1), (1, 1)), *, steps: int, side: int = 64
+) -> FusionRecipe:
     """Narrow networks of one stream on `collage-action`; these numbers are ours, found on four groups held out of its
     training list."""
     return FusionRecipe(
@@ -253,8 +255,8 @@ def _from_chance(frames: tuple[int, ...], extents: Extents = ((1, 1), (1, 1), (1
         extents=extents,
         steps=steps,
         batch_size=16,
-        size=(64, 64),
-        crop=60,
+        size=(side, side),
+        crop=side - 4,
         mirror=False,
         foveated=False,
         kernel=7,
@@ -304,7 +306,7 @@ EARLY_FUSION = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance(TEN, EARLY, steps=60),
-        "mini": _from_chance(TEN, EARLY, steps=500),
+        "mini": _from_chance(TEN, EARLY, steps=1200, side=44),
         "paper": _on_ucf101(TEN, EARLY),
     },
     learner=FusionLearner,
@@ -334,7 +336,7 @@ SLOW_FUSION = Family(
     paper=PAPER,
     recipes={
         "smoke": _from_chance(TEN, SLOW, steps=60),
-        "mini": _from_chance(TEN, SLOW, steps=400),
+        "mini": _from_chance(TEN, SLOW, steps=900, side=44),
         "paper": _on_ucf101(TEN, SLOW),
     },
     learner=FusionLearner,

@@ -427,7 +427,7 @@ def _benchmark(recipe: I3DRecipe | I3DTwoStreamRecipe, inputs: Inputs) -> Action
     return ActionBenchmark(recipe.scored, inputs, split=recipe.split)
 
 
-def _colour_from_chance(*, steps: int) -> I3DRecipe:
+def _colour_from_chance(*, steps: int, thin: int, side: int) -> I3DRecipe:
     """A thin network on `collage-action`; these numbers are ours, found on four groups held out of its training
     list."""
     return I3DRecipe(
@@ -435,10 +435,10 @@ def _colour_from_chance(*, steps: int) -> I3DRecipe:
         steps=steps,
         batch_size=16,
         clip_length=10,
-        size=(36, 36),
+        size=(side, side),
         crop=32,
         mirror=False,
-        thin=4,
+        thin=thin,
         bn_momentum=0.1,
         dropout=0.0,
         rates=((0, 0.02), (steps * 4 // 5, 0.002)),
@@ -484,8 +484,8 @@ I3D_COLOUR = Family(
     name="i3d-colour",
     paper=PAPER,
     recipes={
-        "smoke": _colour_from_chance(steps=40),
-        "mini": _colour_from_chance(steps=460),
+        "smoke": _colour_from_chance(steps=40, thin=8, side=42),
+        "mini": _colour_from_chance(steps=640, thin=4, side=36),
         "paper": I3DRecipe(dataset="kinetics400", steps=115_000, batch_size=384, weights=GOOGLENET),
     },
     learner=I3DLearner,

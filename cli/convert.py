@@ -46,6 +46,19 @@ def voc_sbd(
 
 
 @app.command()
+def cityscapes(
+    source: Annotated[Path, typer.Argument(help="The folder with leftImg8bit/ and gtFine/, as unpacked.")], name: Name
+) -> None:
+    """Cityscapes' things of eight classes, one by one, in the layout of COCO, for detectors.
+
+    Examples: [bold]zoo data convert cityscapes ~/cityscapes cityscapes[/bold]
+    """
+    from zoo.data.convert.cityscapes import convert_cityscapes
+
+    _run(name, lambda folder, report: convert_cityscapes(source, folder, report=report))
+
+
+@app.command()
 def imagenet_vid(
     source: Annotated[Path, typer.Argument(help="ILSVRC2015, with Annotations/VID and Data/VID.")], name: Name
 ) -> None:

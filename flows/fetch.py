@@ -32,6 +32,9 @@ def fetch(
     shutil.rmtree(folder / "unpacked", ignore_errors=True)  # of a fetch that was stopped half way
     for path in files:
         unpack(path, folder / "unpacked", root=source.root)
+    for part in source.without:
+        if (unwanted := folder / "unpacked" / source.root / part).is_dir():
+            shutil.rmtree(unwanted)
     words = add(name, folder / "unpacked" / source.root, settings, skip_bad=skip_bad)
     shutil.rmtree(folder)
     return words

@@ -28,6 +28,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("fcn16s", "mini"),
         Slot("fcn8s", "mini"),
         Slot("mask-rcnn", "mini"),
+        Slot("deep-snake", "mini"),
         Slot("raft-small", "mini"),
         Slot("raft", "mini"),
         Slot("c3d", "mini"),

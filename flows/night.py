@@ -19,12 +19,13 @@ from flows.job import Event, Failure, Job
 from flows.lineups import Slot
 from flows.locks import held
 from flows.plan import Action, Decision, plan
-from flows.runs import model_folder, model_name, pulled, run_folder, sealed, upstream_folder
+from flows.reproduction import compare
+from flows.runs import model_folder, model_name, pulled, run_folder, whole_model
 from flows.summary import Done, Outcome, Summary
 from flows.workers import Say, Workers
 from registry.glance import Version, read
 from registry.settings import Settings
-from zoo.artifact import UNSCORABLE, WEIGHTS, sha256_of
+from zoo.artifact import UNSCORABLE, WEIGHTS
 from zoo.durable import write_atomically
 
 DONE: dict[Action, Done] = {
@@ -45,7 +46,8 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
         slots: the line-up.
         only: a pattern of entries; what they need comes with them.
         force: train those again although nothing changed, from the first step, in a folder of their own, and check
-            that the registered weights come out bit for bit. It makes no second version of them.
+            that the registered weights come out: bit for bit, on a GPU to a tolerance (`flows.reproduction`). It makes
+            no second version of them.
         say: told what goes on.
 
     Raises:
@@ -167,7 +169,7 @@ class _Night:
         return Outcome.of(decision, DONE[decision.action], why, version=now)
 
     def _reproduced(self, decision: Decision) -> Outcome:
-        """Train again from the first step; the registered weights must come out bit for bit."""
+        """Train again from the first step; the registered weights must come out."""
         version = decision.version
         if version is None:
             raise ValueError(f"{decision.entry}: expected a version to compare with, there is none.")
@@ -176,17 +178,19 @@ class _Night:
         shutil.rmtree(folder, ignore_errors=True)
         self._job(decision).write(folder)
         self.workers.run(decision.entry, folder)
-        registered = sha256_of(self._pulled(version) / WEIGHTS)
-        again = sha256_of(folder / model_name(self._ingredients(decision)) / WEIGHTS)
-        if again != registered:
+        registered, again = self._pulled(version), folder / model_name(self._ingredients(decision))
+        try:
+            how = compare(registered / WEIGHTS, again / WEIGHTS, device=version.record.placement["device"])
+        except ValueError as error:
             raise ValueError(
-                f"trained again, {decision.entry} got other weights (SHA-256 {again[:12]}) than version "
-                f"{version.number} ({registered[:12]}) of the same ingredients. Nothing was registered; compare "
-                f"device, precision and threads in {folder}/model-*/record.json with the version's."
-            )
+                f"trained again, {decision.entry} got other weights than version {version.number} of the same "
+                f"ingredients: {error}. Nothing was registered; compare device, precision and threads in "
+                f"{again}/record.json with the version's."
+            ) from error
         shutil.rmtree(folder)
-        why = f"the weights of version {version.number} again, bit for bit"
-        return Outcome.of(decision, "reproduced", why, version=version)
+        return Outcome.of(
+            decision, "reproduced", f"the weights of version {version.number} again, {how}", version=version
+        )
 
     def _run(self, decision: Decision) -> Path:
         """The sealed model, made if it is not there yet."""
@@ -201,10 +205,7 @@ class _Night:
 
     def _weights(self, decision: Decision) -> Path | None:
         """A sealed model of the same weights, where they are only to be scored."""
-        if decision.action != "score":
-            return None
-        here = sealed(self.settings, decision.entry, decision.trains)
-        return here or (self._pulled(decision.version) if decision.version else None)
+        return self._model(decision.entry, decision.trains) if decision.action == "score" else None
 
     def _rescored(self, decision: Decision, reigning: Version) -> Path | None:
         """The units of a champion under tonight's protocol and data, where its own do not compare.
@@ -246,9 +247,9 @@ class _Night:
         return decision.ingredients
 
     def _model(self, entry: str, trains: str) -> Path:
-        """The sealed folder of an upstream entry: where it was trained, else pulled from the registry."""
+        """The sealed folder of these weights: where they were trained, else pulled from the registry."""
         with self.registry:
-            return upstream_folder(entry, trains, self.settings)
+            return whole_model(entry, trains, self.settings, warn=self._warn)
 
     def _pulled(self, version: Version) -> Path:
         """A registered version as a folder, every byte checked against the registry."""

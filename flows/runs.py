@@ -1,11 +1,12 @@
 """Where runs live: a folder for each identity of weights, in it a sealed model for each identity of numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from flows.fingerprint import Ingredients
 from registry.glance import Version, read
 from registry.settings import Settings
-from zoo.artifact import MANIFEST
+from zoo.artifact import MANIFEST, verify
 
 
 def run_folder(settings: Settings, entry: str, trains: str) -> Path:
@@ -23,10 +24,10 @@ def model_folder(settings: Settings, entry: str, made: Ingredients) -> Path:
     return run_folder(settings, entry, made.trains) / model_name(made)
 
 
-def sealed(settings: Settings, entry: str, trains: str) -> Path | None:
-    """The newest sealed model with these weights on this machine, whatever its numbers."""
+def sealed(settings: Settings, entry: str, trains: str) -> tuple[Path, ...]:
+    """The sealed models with these weights on this machine, whatever their numbers, newest first."""
     found = run_folder(settings, entry, trains).glob(f"model-*/{MANIFEST}")
-    return max((path.parent for path in found), key=lambda folder: folder.stat().st_mtime_ns, default=None)
+    return tuple(sorted((path.parent for path in found), key=lambda folder: -folder.stat().st_mtime_ns))
 
 
 def pulled(version: Version, settings: Settings) -> Path:
@@ -43,17 +44,30 @@ def pulled(version: Version, settings: Settings) -> Path:
     return folder
 
 
-def upstream_folder(entry: str, trains: str, settings: Settings) -> Path:
-    """A sealed model with these weights: where it was made, else pulled from the registry.
+def whole_model(entry: str, trains: str, settings: Settings, *, warn: Callable[[str], None]) -> Path:
+    """A sealed model with these weights, every byte of it checked: the newest made here, else the registry's copy.
+
+    Args:
+        warn: told what is damaged here, where the registry's copy is taken instead.
 
     Raises:
-        ValueError: neither this machine nor the registry has it.
+        ValueError: neither this machine nor the registry has it whole.
+        ConnectionError: the tracking server does not answer.
     """
-    here = sealed(settings, entry, trains)
-    if here is not None:
-        return here
+    damage = []
+    for folder in sealed(settings, entry, trains):
+        try:
+            verify(folder)
+            return folder
+        except (OSError, ValueError) as error:
+            damage.append(str(error))
     version = read(settings, entry).by_trains(entry, trains)
     if version is None:
-        folder = run_folder(settings, entry, trains)
-        raise ValueError(f"{entry}: expected a model in {folder}, which is gone. Start the night again to make it.")
+        told = " ".join(damage) or f"{entry}: expected a model in {run_folder(settings, entry, trains)}, which is gone."
+        raise ValueError(
+            f"{told} The registry has none with these weights: remove what is left of it and start the "
+            "night again, which makes it anew."
+        )
+    if damage:
+        warn(f"{' '.join(damage)} Version {version.number} of {entry} is taken from the registry instead.")
     return pulled(version, settings)

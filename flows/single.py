@@ -4,7 +4,7 @@ The run folder is named by what decides the weights, so what was trained by hand
 to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from flows.datasets.manifest import Manifest
 from flows.datasets.verifying import verify
 from flows.fingerprint import RecipeDescription, ingredients
-from flows.job import Job
-from flows.runs import model_folder, pulled, run_folder, sealed, upstream_folder
+from flows.job import Event, Job
+from flows.runs import model_folder, pulled, run_folder, sealed, whole_model
 from flows.source import Sources
 from flows.workers import Say, Workers
 from registry.glance import read
@@ -60,7 +60,8 @@ def train_one(
     if not model.is_dir():
         _verify(job, settings)
         folder = run_folder(settings, job.entry, job.ingredients.trains)
-        weights = sealed(settings, job.entry, job.ingredients.trains)
+        made = sealed(settings, job.entry, job.ingredients.trains)
+        weights = whole_model(job.entry, job.ingredients.trains, settings, warn=_warning(say)) if made else None
         job.model_copy(update={"weights": weights}).write(folder)
         Workers(say).run(job.entry, folder)
     return model
@@ -80,7 +81,8 @@ def evaluate_again(model: str, *, settings: Settings, say: Say) -> Rescored:
         identity, record = read_identity(folder), read_record(folder)
         kind = named(identity.family).recipe_type()
         values = kind.model_validate(kind.upgraded(identity.recipe))
-        upstream = {entry: upstream_folder(entry, trains, settings) for entry, trains in record.upstream.items()}
+        warn = _warning(say)
+        upstream = {entry: whole_model(entry, trains, settings, warn=warn) for entry, trains in record.upstream.items()}
         job = _job(Entry(record.entry), identity.recipe_name, values, upstream, settings)
         _verify(job, settings)
         run = Path(scratch) / "run"
@@ -141,6 +143,11 @@ def _job(entry: Entry, recipe_name: str, recipe: Recipe, upstream: Mapping[str, 
         upstream=dict(upstream),
         cache=settings.cache,
     )
+
+
+def _warning(say: Say) -> Callable[[str], None]:
+    """Says a text as a warning that is of no entry."""
+    return lambda text: say("", Event(kind="warning", text=text))
 
 
 def _verify(job: Job, settings: Settings) -> None:

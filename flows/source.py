@@ -23,6 +23,7 @@ UNDECIDING = (
     "zoo.artifact",  # keeps what was made
     "zoo.catalogue",  # lists families
     "zoo.contracts",  # nouns
+    "zoo.data.sources",  # addresses: what came from them is known by its hash
     "zoo.drawing",  # for people to look at
     "zoo.durable",  # keeps what was made
     "zoo.entry",  # names

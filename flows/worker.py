@@ -30,7 +30,7 @@ from flows.runs import model_name
 from registry.cards import card
 from zoo.artifact import (
     WEIGHTS,
-    CannotScore,
+    CannotLoad,
     Identity,
     Record,
     Score,
@@ -50,7 +50,7 @@ from zoo.evaluation.evaluate import evaluate, kept_floor
 from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.units import Units
 from zoo.training import Progress, Trained, train
-from zoo.training.placement import Placement
+from zoo.training.placement import Placement, loaders_for
 
 PATIENCE = 30.0  # seconds for a worker whose night was killed to notice it
 FAILED = 1
@@ -122,14 +122,12 @@ def rescore(job: Job, model: Path, out: Path) -> None:
     Raises:
         CannotLoad: today's code cannot rebuild it.
         CannotScore: today's benchmark refuses what it predicts.
+        ValueError: the data, an upstream model or this one is damaged or missing, for which no champion abdicates.
     """
     family, recipe, inputs = _materials(job)
     benchmark, predictor = family.benchmark(recipe, inputs), load(model)
-    try:
-        units = evaluate(benchmark, predictor, device=DEVICE).units
-        _score(benchmark, units, job.entry)
-    except ValueError as error:
-        raise CannotScore(str(error)) from error
+    units = evaluate(benchmark, predictor, device=DEVICE).units
+    _score(benchmark, units, job.entry)
     building = out.with_name(f".{out.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -141,11 +139,16 @@ def rescore(job: Job, model: Path, out: Path) -> None:
 def _materials(job: Job) -> tuple[Family, Recipe, Inputs]:
     family = named(job.ingredients.family)
     recipe = family.recipe_type().model_validate(job.ingredients.recipe)
-    upstream = {
-        entry: Upstream(entry=entry, predictor=load(folder), digest=sha256_of(folder / WEIGHTS))
-        for entry, folder in job.upstream.items()
-    }
+    upstream = {entry: _upstream(entry, folder) for entry, folder in job.upstream.items()}
     return family, recipe, Inputs(datasets=job.datasets, upstream=upstream, cache=job.cache)
+
+
+def _upstream(entry: str, folder: Path) -> Upstream:
+    """An upstream model; one that cannot be loaded is no fault of the model that is made or scored with it."""
+    try:
+        return Upstream(entry=entry, predictor=load(folder), digest=sha256_of(folder / WEIGHTS))
+    except CannotLoad as error:
+        raise ValueError(f"{entry}, which this one needs: {error}") from error
 
 
 def _trained(
@@ -157,7 +160,8 @@ def _trained(
         say(Event(kind="training", **{**progress._asdict(), "scalars": dict(progress.scalars)}))
 
     if job.weights is None:
-        return train(family, recipe, inputs, folder, report=report), folder / "curves.jsonl"
+        loaders = loaders_for(DEVICE, workers=int(os.environ.get("ZOO_WORKERS", "1")))
+        return train(family, recipe, inputs, folder, loaders=loaders, report=report), folder / "curves.jsonl"
     verify(job.weights)
     identity, record = read_identity(job.weights), read_record(job.weights)
     upstream = {entry: needed.predictor for entry, needed in inputs.upstream.items()}
@@ -185,7 +189,7 @@ def _describe(
         recipe_name=job.recipe_name,
         recipe=recipe.model_dump(mode="json"),
         facts=trained.facts.model_dump(mode="json"),
-        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.needs},
+        upstream={entry: read_identity(job.upstream[entry]) for entry in recipe.parts},
     )
     ingredients = job.ingredients
     record = Record(

@@ -70,7 +70,7 @@ def slots() -> list[Slot]:
     """One for each GPU that may be used, else one for each core that may be."""
     gpus = _gpus()
     if gpus:
-        return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus]
+        return [{"CUDA_VISIBLE_DEVICES": gpu, "ZOO_WORKERS": str(len(gpus))} for gpu in gpus]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return [{"CUDA_VISIBLE_DEVICES": ""}] * cores
 

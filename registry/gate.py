@@ -215,10 +215,11 @@ def _decide(low: float, high: float, *, margin: float) -> Decision:
 
 
 def _agree(old: object, new: object) -> bool:
-    if isinstance(old, tuple) and isinstance(new, tuple):
-        return all(map(_agree, old, new))
-    if isinstance(old, float) and isinstance(new, float):
-        return math.isclose(old, new, rel_tol=AGREEMENT, abs_tol=ROUNDING)
+    match old, new:
+        case tuple(), tuple():
+            return all(map(_agree, old, new))
+        case float(), float():
+            return math.isclose(old, new, rel_tol=AGREEMENT, abs_tol=ROUNDING)
     return old == new
 
 

@@ -54,7 +54,7 @@ def compare(targets: Mapping[str, Iterable[Target]], versions: Iterable[Version]
 
 def _beside(target: Target, versions: list[Version]) -> list[Comparison]:
     measured = [version for version in versions if target.metric in version.record.score.metrics]
-    same_data = [version for version in measured if version.record.scored == target.dataset]
+    same_data = [version for version in measured if _on_its_data(version, target)]
     return [_comparison(target, version) for version in same_data or measured] or [_comparison(target, None)]
 
 
@@ -73,10 +73,20 @@ def _comparison(target: Target, version: Version | None) -> Comparison:
     )
 
 
+def _on_its_data(version: Version, target: Target) -> bool:
+    """Whether a version was scored on the published number's data set, or on the split of it that the number names."""
+    return target.dataset in (version.record.scored, _split(version))
+
+
+def _split(version: Version) -> str:
+    """Data set and split as the protocol begins with them: `sintel-clean`."""
+    return version.protocol.rpartition("/")[0]
+
+
 def _other_data(target: Target, version: Version) -> str:
     """How the data are known to be others; empty where they may be the same."""
-    if version.record.scored != target.dataset:
-        return f"other data: {version.record.scored}"
+    if not _on_its_data(version, target):
+        return f"other data: {_split(version)}"
     if target.data_digest and version.data_digest != target.data_digest:
         return f"other data than the published: {version.data_digest[:8]}"
     return ""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo.durable import write_atomically
+from zoo.scoring.metrics import CannotScore
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,10 +44,6 @@ class Identity(BaseModel):
 
 class CannotLoad(ValueError):
     """A whole, sealed model that today's code cannot rebuild."""
-
-
-class CannotScore(ValueError):
-    """A model that loads, and whose predictions today's benchmark refuses."""
 
 
 UNSCORABLE = frozenset({CannotLoad.__name__, CannotScore.__name__})

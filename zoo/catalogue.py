@@ -31,6 +31,7 @@ CATALOGUE: dict[str, Listing] = {
     "fcn16s": Listing("zoo.segmentation.fcn:FCN16S", "FCN with the pool4 skip", "mIoU"),
     "fcn8s": Listing("zoo.segmentation.fcn:FCN8S", "FCN with the pool4 and pool3 skips", "mIoU"),
     "mask-rcnn": Listing("zoo.segmentation.mask_rcnn:FAMILY", "Mask R-CNN: boxes, classes and masks", "mask AP"),
+    "deep-snake": Listing("zoo.segmentation.deep_snake:FAMILY", "Contours deformed into outlines", "mask AP"),
     "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
     "hcf": Listing("zoo.tracking.hcf:FAMILY", "Correlation filters on hierarchical features (VGG-19)", "success AUC"),
     "raft": Listing("zoo.optical_flow.raft:RAFT", "Recurrent all-pairs field transforms for optical flow", "EPE"),

@@ -67,6 +67,17 @@ class Recipe(BaseModel):
         return ()
 
     @property
+    def starts_from(self) -> tuple[str, ...]:
+        """Those of `needs` whose weights a new run takes over (`Learner.begin`, `zoo.training.weights.start_from`) and
+        then goes its own way: a second stage. They are no parts of its network, which loads without them."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Those of `needs` that stay parts of the network."""
+        return tuple(entry for entry in self.needs if entry not in self.starts_from)
+
+    @property
     def scoring_needs(self) -> tuple[str, ...]:
         """Upstream entries that scoring alone uses: feature networks."""
         return ()
@@ -131,7 +142,8 @@ class Learner(nn.Module, ABC):
     """The step whose batch stands for most, where they differ: stages that grow."""
 
     def begin(self, inputs: "Inputs") -> None:
-        """Fetch what a new run starts from (published weights); not called on a resumed or loaded learner.
+        """Take over what a new run starts from (published weights, those of an entry); not called on a resumed or
+        loaded learner.
 
         Raises:
             ValueError: it is not there or not what it should be; the message says how to get it.
@@ -209,7 +221,12 @@ class Benchmark(Protocol):
         ...
 
     def evaluate(self, predictor: Any, stage: Stage) -> Evaluated:
-        """Run a predictor that the stage has placed over the split; one row per image, video, sequence or pair."""
+        """Run a predictor that the stage has placed over the split; one row per image, video, sequence or pair.
+
+        Raises:
+            CannotScore: an answer cannot be one, for which a champion abdicates.
+            ValueError: data is damaged or missing.
+        """
         ...
 
     def floor(self) -> tuple[str, Any]:
@@ -225,8 +242,8 @@ class Benchmark(Protocol):
 class Family:
     """An architecture and its objective, from a paper: the value that ends every family file.
 
-    `learner` takes recipe and facts and, where the recipe `needs` upstream entries, also `upstream`: their predictors
-    by entry. In a run these hold the entries' weights; when a sealed model is loaded they are rebuilt from what it
+    `learner` takes recipe and facts and, where upstream entries are `parts` of it, also `upstream`: their predictors by
+    entry. In a run these hold the entries' weights; when a sealed model is loaded they are rebuilt from what it
     recorded of them, and its file brings the weights. So a learner keeps (copies of) them as parts of its network.
     """
 
@@ -259,10 +276,10 @@ class Family:
         return Entry.of(self.name, recipe.scored, variant=variant)
 
     def build(self, recipe: Recipe, facts: Facts, upstream: Mapping[str, nn.Module]) -> Learner:
-        """A learner, on the upstream predictors that the recipe needs."""
-        if not recipe.needs:
+        """A learner, on the upstream predictors that are parts of it."""
+        if not recipe.parts:
             return self.learner(recipe, facts)
-        return self.learner(recipe, facts, upstream={entry: upstream[entry] for entry in recipe.needs})
+        return self.learner(recipe, facts, upstream={entry: upstream[entry] for entry in recipe.parts})
 
     def recipe_type(self) -> type[Recipe]:
         """The class of this family's recipes."""

@@ -9,7 +9,7 @@ class Target:
 
     metric: str
     value: float
-    dataset: str
+    dataset: str  # the folder, or where that holds several data sets, the split as in a protocol: `sintel-clean`
     source: str  # paper and table, or who reproduced it
     protocol: str = ""  # ours, where it is the same; empty: protocol differs
     data_digest: str = ""  # of the data it was measured on, as the zoo counts it; empty: not known

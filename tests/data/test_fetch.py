@@ -287,6 +287,22 @@ def test_from_server_to_record(server: Server, tmp_path: Path) -> None:
         fetch("little", here, sources=sources)
 
 
+def test_parts_of_an_archive_that_are_another_data_set_stay_out(server: Server, tmp_path: Path) -> None:
+    """As the passes of Sintel do."""
+    make("digits", tmp_path / "made")
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        archive.add(tmp_path / "made", arcname="deep")
+        archive.add(tmp_path / "made", arcname="deep/other/pass")
+    server.contents = {"both.tar": out.getvalue()}
+    file = File(url=server.url("both.tar"))
+    source = Source(title="", page="", licence="", root="deep", without=("other", "absent"), files=(file,))
+    here = Settings(tmp_path, tmp_path / "home", "")
+    assert "pictures with one label each" in str(fetch("little", here, sources={"little": source}))
+    names = {path.name for path in (here.datasets / "little").rglob("*")}
+    assert names == {path.name for path in (tmp_path / "made").iterdir()}
+
+
 def test_nothing_is_transferred_that_could_not_be_recorded(server: Server, tmp_path: Path) -> None:
     (tmp_path / "datasets.dvc").write_text(f"outs:\n- path: datasets\nmeta:\n  digests:\n    camvid: {'0' * 64}\n")
     file = File(url=server.url("set.bin"))

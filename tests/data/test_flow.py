@@ -203,6 +203,23 @@ def test_missing_frame_of_sintel(shared_data: Path, tmp_path: Path) -> None:
     assert len(open_flow(tmp_path / "sintel", "final")) == 1
 
 
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("kept", "gone"), [("clean", "final"), ("final", "clean")])
+def test_a_pass_of_sintel_is_a_data_set(shared_data: Path, tmp_path: Path, kept: str, gone: str) -> None:
+    folder = Path(shutil.copytree(shared_data / "flow_sintel", tmp_path / "sintel", copy_function=shutil.copyfile))
+    shutil.rmtree(folder / "training" / gone)
+    assert flow_splits(folder) == ("training",)
+    alone, beside = open_flow(folder, "training"), open_flow(shared_data / "flow_sintel", kept)
+    assert alone.ids == beside.ids
+    for ours, theirs in zip(alone[0], beside[0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=f"expected a split of Sintel, training, got '{gone}'"):
+        open_flow(folder, gone)
+    shutil.rmtree(folder / "training" / kept)
+    with pytest.raises(ValueError, match="expected Sintel's clean/ or final/ beside flow/, found neither"):
+        open_flow(folder, "training")
+
+
 def test_damaged_flo(chairs: Path) -> None:
     path = chairs / "0000002-gt.flo"
     whole = path.read_bytes()

@@ -9,6 +9,7 @@ import torch
 from zoo.contracts import Inputs
 from zoo.evaluation.action import CLIPS, ActionBenchmark, video_scores
 from zoo.evaluation.evaluate import evaluate
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
 
@@ -59,7 +60,7 @@ def test_weights_that_are_not_finite_are_named(benchmark: ActionBenchmark) -> No
         def probabilities(self, clips: torch.Tensor) -> torch.Tensor:
             return torch.full((len(clips), 8), torch.nan)
 
-    with pytest.raises(ValueError, match="v_Left_g01_c01: expected finite class probabilities"):
+    with pytest.raises(CannotScore, match="v_Left_g01_c01: expected finite class probabilities"):
         video_scores(Broken(), benchmark.test.videos[0])
 
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from zoo.contracts import Inputs
 from zoo.data.labelled import open_labelled
 from zoo.evaluation.classification import ClassificationBenchmark
 from zoo.evaluation.evaluate import evaluate
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.protocols import scoring
 
 
@@ -42,3 +44,31 @@ def test_the_truth_scores_one_and_the_floor_is_the_most_frequent_training_class(
     training = open_labelled(datasets / "digits", "train").labels
     assert set(named.tolist()) == {int(np.bincount(training).argmax())}
     assert np.bincount(benchmark.test.labels).argmax() not in named  # the test split's is another one
+
+
+def test_pictures_of_one_class_in_another_order_are_no_pairs(datasets: Path) -> None:
+    benchmark = ClassificationBenchmark("digits", Inputs(datasets=datasets))
+    before = evaluate(benchmark, Oracle(benchmark.test.labels)).units
+    first, second = np.flatnonzero(benchmark.test.labels == 3)[:2]
+    order = np.arange(len(before))
+    order[[first, second]] = second, first
+    benchmark.test = benchmark.test._replace(images=benchmark.test.images[order])
+    after = evaluate(benchmark, Oracle(benchmark.test.labels)).units
+    assert np.array_equal(before.rows["label"], after.rows["label"])
+    with pytest.raises(ValueError, match="column 'id' differs"):
+        after.check_paired(before)
+
+
+class Broken(Oracle):
+    """Has lost its weights."""
+
+    def __init__(self) -> None: ...
+
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(images), 10), torch.nan)
+
+
+def test_probabilities_that_are_not_finite_cannot_be_scored(datasets: Path) -> None:
+    benchmark = ClassificationBenchmark("digits", Inputs(datasets=datasets))
+    with pytest.raises(CannotScore, match="digits-test/accuracy@1: expected finite class probabilities"):
+        evaluate(benchmark, Broken())

@@ -33,5 +33,14 @@ def test_knowing_nothing_costs_8_bits_and_knowing_all_costs_none(datasets: Path)
         assert benchmark.scoring.aggregate(evaluate(benchmark, predictor).units)["bits_per_dim"] == pytest.approx(bits)
 
 
+def test_pictures_in_another_order_are_no_pairs(datasets: Path) -> None:
+    benchmark = DensityBenchmark("digits", Inputs(datasets=datasets))
+    before = evaluate(benchmark, Uniform()).units
+    before.check_paired(evaluate(benchmark, Certain()).units)
+    benchmark.images = benchmark.images[::-1].copy()
+    with pytest.raises(ValueError, match="column 'id' differs"):
+        evaluate(benchmark, Certain()).units.check_paired(before)
+
+
 def test_a_protocol_finds_its_scoring(datasets: Path) -> None:
     assert scoring(DensityBenchmark("digits", Inputs(datasets=datasets)).protocol) == BitsPerDimension()

@@ -9,6 +9,7 @@ from zoo.data.coco import CocoSplit
 from zoo.data.made import make
 from zoo.evaluation.detection import DETECTIONS, DetectionBenchmark, found_in
 from zoo.evaluation.evaluate import evaluate
+from zoo.scoring.metrics import CannotScore
 from zoo.tasks.detection import Detections
 
 
@@ -93,7 +94,7 @@ def test_an_impossible_answer_is_refused(changes: dict[str, torch.Tensor], compl
         def detect(self, _images: torch.Tensor) -> list[Detections]:
             return [answer]
 
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(CannotScore, match=complaint):
         found_in(np.zeros((6, 9, 3), np.uint8), Answers(), classes=8, name="street")
 
 

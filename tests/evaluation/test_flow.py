@@ -1,5 +1,6 @@
 """End-point errors of pairs whose truth is known."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from zoo.contracts import Inputs
 from zoo.data.flow import open_flow
 from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.flow import FlowBenchmark
+from zoo.optical_flow.raft import RAFT
 
 
 class Oracle:
@@ -42,6 +44,21 @@ def test_real_pairs(shared_data: Path, name: str, split: str, counting: str, len
     assert still["EPE"] == pytest.approx(length, rel=1e-5)
     pictures = benchmark.pictures(floor, floor)
     assert [picture.dtype for picture in pictures.values()] == [np.uint8]
+
+
+@pytest.mark.shared_data
+def test_passes_of_sintel_are_scored_apart(shared_data: Path, tmp_path: Path) -> None:
+    """Under the name that published numbers have, and the same truth."""
+    for kept, gone in (("clean", "final"), ("final", "clean")):
+        folder = tmp_path / f"sintel-{kept}"
+        shutil.copytree(shared_data / "flow_sintel", folder, copy_function=shutil.copyfile)
+        shutil.rmtree(folder / "training" / gone)
+        recipe = RAFT.recipe("paper", scored_on=folder.name)
+        benchmark = RAFT.benchmark(recipe, Inputs(datasets=tmp_path))
+        assert benchmark.protocol == f"sintel-{kept}-training/epe@1"
+        assert recipe.scored in {target.dataset for target in RAFT.targets}
+        still = benchmark.scoring.aggregate(evaluate(benchmark, benchmark.floor()[1]).units)
+        assert still["EPE"] == pytest.approx(2.982249, rel=1e-5)
 
 
 class Told:

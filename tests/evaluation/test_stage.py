@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.evaluation.stage import Stage
+from zoo.scoring.metrics import CannotScore
 
 
 class Answer(NamedTuple):
@@ -88,6 +89,20 @@ def test_everything_else_passes_through() -> None:
     assert placed.clip_length == 16
     assert placed.frames(frame) == ("seen", frame)
     assert not hasattr(placed, "train")
+
+
+class Refusing(nn.Module):
+    def answer(self, error: Exception) -> Tensor:
+        raise error
+
+
+def test_what_a_predictor_refuses_is_told_apart_from_other_failures() -> None:
+    placed = Stage().place(Refusing())
+    with pytest.raises(CannotScore, match="expected colours"):
+        placed.answer(ValueError("expected colours"))
+    for error in (MemoryError("no room"), torch.cuda.OutOfMemoryError("no room"), RuntimeError("no kernel")):
+        with pytest.raises(type(error), match="no"):
+            placed.answer(error)
 
 
 def test_progress_is_told_after_each_piece() -> None:

@@ -11,6 +11,7 @@ from got10k.experiments import ExperimentOTB
 from zoo.data.otb import open_otb
 from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.tracking import FirstBox, TrackingBenchmark, one_pass
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.tracking import Success
 from zoo.scoring.units import Units
 from zoo.tasks.tracking import Box
@@ -207,15 +208,21 @@ def test_units_survive_parquet(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("film", "tracker", "told"),
+    ("film", "tracker", "told", "fault"),
     [
-        (Film(boxes((1, 1, 0, 0), (2, 2, 0, 5))), FirstBox(), "a box with area"),
-        (Film(boxes((1, 1, 2, 2), (1, 1, 2, 2))), Told(boxes((np.nan, 0, 1, 1))), "film, frame 1: expected a finite"),
+        (Film(boxes((1, 1, 0, 0), (2, 2, 0, 5))), FirstBox(), "a box with area", ValueError),
+        (
+            Film(boxes((1, 1, 2, 2), (1, 1, 2, 2))),
+            Told(boxes((np.nan, 0, 1, 1))),
+            "film, frame 1: expected a finite",
+            CannotScore,
+        ),
     ],
 )
-def test_what_cannot_be_scored_is_refused(film, tracker, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_scored_is_refused(film, tracker, told, fault):
+    with pytest.raises(ValueError, match=told) as refused:
         one_pass(tracker, film)
+    assert type(refused.value) is fault
 
 
 def test_pictures_show_curves_and_boxes():

@@ -75,11 +75,11 @@ def detected(predictor: Any, _facts: Mapping[str, Any]) -> dict[str, Tensor]:
     """The surest things of a picture."""
     (found,) = predictor.detect(pictures(1, 3, *SHAPE))
     surest = slice(KEPT // 4)
-    return {
-        "scores": found.scores[:KEPT],
-        "boxes": found.boxes[surest],
-        "covered": found.masks[surest].float().mean(dim=(1, 2)),
-    }
+    answers = {"scores": found.scores[:KEPT], "boxes": found.boxes[surest]}
+    if hasattr(predictor, "outlined"):
+        ((_, contours),) = predictor.outlined(pictures(1, 3, *SHAPE))
+        return answers | {"contours": contours[surest]}
+    return answers | {"covered": found.masks[surest].float().mean(dim=(1, 2))}
 
 
 def tracked(predictor: Any, _facts: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -72,7 +72,7 @@ def _upstream(entry: Entry, datasets: Path) -> Upstream:
 
 
 def _identity(of: Family, recipe: Recipe, inputs: Inputs) -> Identity:
-    needed = {entry: Short(Entry(entry).family, inputs.datasets) for entry in recipe.needs}
+    needed = {entry: Short(Entry(entry).family, inputs.datasets) for entry in recipe.parts}
     return Identity(
         family=of.name,
         recipe_name="smoke",
@@ -184,6 +184,7 @@ def test_counting_every_unit_once_is_no_change_and_the_floor_is_scored_on_the_sa
     once = benchmark.scoring.aggregate(units, np.ones(len(units), dtype=np.int64))
     assert once[primary] == pytest.approx(benchmark.scoring.aggregate(units)[primary])
     assert method
+    assert {"id", "image", "sequence"} & set(units.rows) or not benchmark.scoring.paired, "nothing names the units"
     assert benchmark.protocol.split("/")[1].startswith(benchmark.scoring.id)
     for picture in benchmark.pictures(scored, scored).values():
         assert picture.dtype == np.uint8

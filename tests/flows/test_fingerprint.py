@@ -68,6 +68,15 @@ def test_an_upstream_entry_that_is_trained_on_changes_both(tmp_path: Path) -> No
     assert (old.trains == new.trains, old.scores == new.scores, old.floor == new.floor) == (False, False, True)
 
 
+def test_a_stage_before_changes_both(tmp_path: Path) -> None:
+    recipe = described("raft", "paper", memo=tmp_path)
+    assert recipe.needs == ("raft.flyingchairs",)
+    data = {"flyingthings3d": "1" * 64, "sintel-clean": "2" * 64}
+    old, new = (made(recipe, family="raft", data=data, upstream={"raft.flyingchairs": ten * 64}) for ten in "67")
+    assert (old.trains == new.trains, old.scores == new.scores, old.floor == new.floor) == (False, False, True)
+    assert new.changes(old) == ["upstream raft.flyingchairs changed"]
+
+
 def test_packages_count_where_they_compute(sampler: RecipeDescription) -> None:
     identities = made(sampler)
     assert {"torch", "numpy"} <= set(identities.training.versions)

@@ -117,6 +117,50 @@ def test_lsgan_learns_with_the_codes_of_its_recipe() -> None:
     assert losses.generator(torch.tensor([0.5])).item() == 0.0
 
 
+def test_paper_recipes_have_their_own_data_and_size() -> None:
+    """DCGAN's section 4 and README, WGAN's main.py, LSGAN's train_lsun.py; LSUN has 3,033,042 bedrooms to train on."""
+    papers = {module.FAMILY.name: module.FAMILY.recipe("paper").model_dump() for module in (dcgan, lsgan, wgan)}
+    numbers = ("dataset", "batch_size", "learning_rate", "latent", "first", "width", "kernel")
+    assert {name: tuple(paper[number] for number in numbers) for name, paper in papers.items()} == {
+        "dcgan": ("lsun-bedroom-64", 128, 2e-4, 100, 4, 128, 5),
+        "lsgan": ("lsun-church-112", 64, 1e-3, 1024, 7, 64, 5),
+        "wgan": ("lsun-bedroom-64", 64, 5e-5, 100, 4, 64, 4),
+    }
+    assert {name: paper["steps"] for name, paper in papers.items()} == {
+        "dcgan": 118_478,  # 5 * 3,033,042 / 128
+        "lsgan": 1_000_000,
+        "wgan": 236_956,  # 25 * 3,033,042 / 64 / 5
+    }
+    assert papers["dcgan"]["betas"] == papers["lsgan"]["betas"] == (0.5, 0.999)
+    assert (papers["wgan"]["critic_steps"], papers["wgan"]["clip"]) == (5, 0.01)
+
+
+def test_lsgans_networks_have_the_maps_of_the_code() -> None:
+    """vgg.py: 7 x 7 doubled four times, twice without a stride; the discriminator halves 112 to 7."""
+    paper = lsgan.FAMILY.recipe("paper")
+    learner = lsgan.FAMILY.learner(paper, PictureFacts(channels=3, height=112, width=112)).eval()
+    shapes: dict[str, list[tuple[int, ...]]] = {"generator": [], "discriminator": []}
+    for name, seen in shapes.items():
+        for layer in getattr(learner, name).modules():
+            if isinstance(layer, nn.ConvTranspose2d | nn.Conv2d):
+                layer.register_forward_hook(lambda _layer, _x, y, seen=seen: seen.append(tuple(y.shape[1:])))
+    pictures = learner.predictor().sample(1, seed=0)
+    assert pictures.shape == (1, 3, 112, 112)
+    learner.discriminator(pictures.float())
+    strided = [(256, 14), (256, 14), (256, 28), (256, 28), (128, 56), (64, 112), (3, 112)]
+    assert shapes["generator"] == [(channels, side, side) for channels, side in strided]
+    halved = [(64, 56), (128, 28), (256, 14), (512, 7)]
+    assert shapes["discriminator"] == [(channels, side, side) for channels, side in halved]
+    inner = 9 * (4 * 256 * 256 + 256 * 128 + 128 * 64)
+    normalised = 2 * (256 + 4 * 256 + 128 + 64)
+    assert parameters(learner.generator) == 1024 * 256 * 49 + inner + normalised + (9 * 64 * 3 + 3)
+
+
+def test_lsgans_networks_refuse_what_four_doublings_do_not_reach() -> None:
+    with pytest.raises(ValueError, match="multiple of 16, got 100: 112 in the paper"):
+        lsgan.DeepGenerator(channels=3, size=100, latent=8)
+
+
 @pytest.mark.parametrize("module", [dcgan, lsgan])
 def test_one_step_is_one_update_of_each(module) -> None:
     recipe = module.FAMILY.recipe("smoke", batch_size=8)

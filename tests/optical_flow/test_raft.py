@@ -1,15 +1,21 @@
 """RAFT against the paper's parameter counts, hand-worked losses and pairs whose flow is known."""
 
+import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision.models.optical_flow import raft_large, raft_small
 
-from zoo.contracts import Facts, Inputs
+import zoo
+from zoo.artifact import Identity, seal
+from zoo.contracts import Facts, Inputs, Upstream
 from zoo.data.flow import FlowPair
 from zoo.data.sources import SOURCES
+from zoo.optical_flow.augmentation import mirrored, scaled
 from zoo.optical_flow.raft import (
     RAFT,
     RAFT_SMALL,
@@ -17,12 +23,11 @@ from zoo.optical_flow.raft import (
     RAFTLearner,
     RAFTRecipe,
     centre,
-    mirrored,
     one_cycle,
-    scaled,
     sequence_loss,
     varied,
 )
+from zoo.training import train
 
 SMOKE = RAFT_SMALL.recipe("smoke")
 
@@ -80,7 +85,97 @@ def test_targets_name_pass_and_data_set(family, paper: list[float]) -> None:
     targets = family.targets
     assert [target.value for target in targets[:4]] == paper
     assert [target.dataset for target in targets] == ["sintel-clean", "sintel-final", "kitti2015", "kitti2015"] * 2
-    assert "kitti2015" in SOURCES
+    scored = {family.recipe(name).scored for name in ("paper", "sintel-final", "kitti2015")}
+    assert scored == {target.dataset for target in targets}
+    assert scored < set(SOURCES)
+
+
+@pytest.mark.parametrize("family", [RAFT, RAFT_SMALL], ids=lambda family: family.name)
+def test_stages_have_the_numbers_of_the_code(family) -> None:
+    """train_standard.sh; ranges of scale as powers of two: core/datasets.py, fetch_dataloader."""
+    numbers = ("dataset", "steps", "batch_size", "learning_rate", "weight_decay", "gamma", "crop", "frozen_statistics")
+    chairs, things = ({name: recipe[name] for name in numbers} for recipe in _stages(family))
+    assert tuple(chairs.values()) == ("flyingchairs", 100_000, 10, 4e-4, 1e-4, 0.8, (368, 496), False)
+    assert tuple(things.values()) == ("flyingthings3d", 100_000, 6, 1.25e-4, 1e-4, 0.8, (400, 720), True)
+    assert [tuple(np.log2(recipe["zoom"])) for recipe in _stages(family)] == [(-0.1, 1.0), pytest.approx((-0.4, 0.8))]
+    assert {recipe["augmentation"] for recipe in _stages(family)} == {"code"}
+    second = family.recipe("paper")
+    assert second.needs == (family.entry(family.recipe("chairs")),)
+    others = [family.recipe(name).numbers(scoring=False) for name in ("sintel-final", "kitti2015")]
+    assert others == [second.numbers(scoring=False)] * 2  # one training, scored on three sets
+    assert family.recipe("kitti2015").scored_updates == 24
+
+
+def _stages(family) -> list[dict[str, object]]:
+    return [family.recipe(name).model_dump() for name in ("chairs", "paper")]
+
+
+@pytest.fixture(scope="module")
+def first_stage(datasets: Path, tmp_path_factory) -> Upstream:
+    recipe = SMOKE.but(steps=2, batch_size=1)
+    trained = train(RAFT_SMALL, recipe, Inputs(datasets=datasets), tmp_path_factory.mktemp("first"))
+    return Upstream(entry="raft-small.collage-flow", predictor=trained.learner.predictor(), digest="0" * 64)
+
+
+def second_stage(first: Upstream, **changes: object) -> RAFTRecipe:
+    return SMOKE.but(start=first.entry, steps=2, batch_size=1, **changes)
+
+
+def test_a_second_stage_starts_from_the_first_ones_weights_with_a_fresh_optimizer(
+    datasets: Path, first_stage: Upstream, tmp_path: Path
+) -> None:
+    recipe = second_stage(first_stage)
+    inputs = Inputs(datasets=datasets, upstream={first_stage.entry: first_stage})
+    learner = RAFT_SMALL.build(recipe, Facts(), {})
+    before = {name: value.clone() for name, value in first_stage.predictor.state_dict().items()}
+    learner.begin(inputs)
+    assert all(torch.equal(value, before[name]) for name, value in learner.predictor().state_dict().items())
+    assert learner.update.updates == 0
+    assert learner.update.optimizer.state_dict()["state"] == {}
+
+    trained = train(RAFT_SMALL, recipe, inputs, tmp_path / "run").learner.predictor()
+    untouched = first_stage.predictor.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in untouched.items())
+    assert any(not torch.equal(value, before[name]) for name, value in trained.state_dict().items())
+
+
+def test_a_sealed_second_stage_loads_without_the_first(datasets: Path, first_stage: Upstream, tmp_path: Path) -> None:
+    """Its network holds nothing of the first stage, and its identity names no part."""
+    recipe = second_stage(first_stage)
+    learner = RAFT_SMALL.build(recipe, Facts(), {})
+    learner.begin(Inputs(datasets=datasets, upstream={first_stage.entry: first_stage}))
+    weights = learner.predictor().state_dict()
+    assert weights.keys() == first_stage.predictor.state_dict().keys()
+    assert recipe.parts == ()
+    identity = Identity(
+        family="raft-small", recipe_name="smoke", recipe=recipe.model_dump(mode="json"), facts=Facts().model_dump()
+    )
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "recipe.json").write_text(json.dumps(identity.model_dump(mode="json")))
+    save_file({name: value.contiguous().clone() for name, value in weights.items()}, folder / "weights.safetensors")
+    seal(folder)
+    loaded = zoo.load(folder).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in weights.items())
+
+
+def test_a_stage_of_another_size_is_refused(datasets: Path, first_stage: Upstream) -> None:
+    learner = RAFT.build(RAFT.recipe("smoke", start=first_stage.entry), Facts(), {})
+    with pytest.raises(ValueError, match=r"raft-small\.collage-flow: expected the network .* got another one"):
+        learner.begin(Inputs(datasets=datasets, upstream={first_stage.entry: first_stage}))
+
+
+def test_the_second_stage_keeps_the_averages_of_batch_normalisation() -> None:
+    """Gains and shifts learn on; the large network alone has batch normalisation (code, raft.py)."""
+    first, second = torch.randint(0, 256, (2, 1, 3, 64, 80), dtype=torch.uint8)
+    batch = {"first": first, "second": second, "flow": torch.ones(1, 2, 64, 80), "valid": torch.ones(1, 64, 80) > 0}
+    for frozen in (True, False):
+        learner = RAFT.build(RAFT.recipe("smoke", frozen_statistics=frozen), Facts(), {}).train()
+        norm = next(layer for layer in learner.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+        mean, gain = norm.running_mean.clone(), norm.weight.detach().clone()
+        learner.step(batch)
+        assert torch.equal(norm.running_mean, mean) == frozen
+        assert not torch.equal(norm.weight, gain)
 
 
 def test_sequence_loss_by_hand() -> None:
@@ -138,7 +233,7 @@ def test_mirroring_turns_the_flow() -> None:
 def test_scaling_scales_the_flow_and_spreads_what_is_unknown() -> None:
     pair = ramp()
     pair.valid[10, 10] = False
-    twice = scaled(pair, 2)
+    twice = scaled(pair, (2, 2))
     assert twice.first.shape == (48, 64, 3)
     # Pixel 41 of 64 lies at (41 + 0.5) / 2 - 0.5 = 20.25 of 32
     np.testing.assert_allclose(twice.flow[20, 41], (2 * 20.25, 2 * 9.75), rtol=1e-5)

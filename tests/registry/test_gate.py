@@ -213,6 +213,15 @@ def test_no_spread_is_measured_by_the_larger_of_the_values() -> None:
     assert (ROUNDING, AGREEMENT) == (1e-12, 1e-9)
 
 
+def test_a_spread_as_large_as_rounding_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = units(np.tile([1.0, 3.0], UNITS // 2)), units(np.tile([0.0, 0.5, 0.25, 0.5], UNITS // 4))
+    weighing = weigh(*sides, Mean(), **NUMBERS)
+    assert weighing.decision == "PROMOTE"
+    for rounding, decision in ((1.0, "HOLD"), (1 - 2**-50, "PROMOTE")):  # of the values' 2, a power of two: exactly
+        monkeypatch.setattr(gate, "ROUNDING", weighing.standard_error / 2 * rounding)
+        assert weigh(*sides, Mean(), **NUMBERS).decision == decision
+
+
 def test_equal_models_are_promoted_in_at_most_alpha_of_reigns_and_better_ones_are() -> None:
     """150 reigns of 10 challenges by equals: at alpha 0.05 at most 7.5 are expected, and 16 is three sigmas away."""
     random = np.random.default_rng(11)

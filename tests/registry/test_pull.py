@@ -1,15 +1,17 @@
 """Pulled whole and checked, or not at all."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from flows.runs import run_folder, whole_model
 from registry import promotion, store
 from registry.pull import pull, resolve
 from registry.settings import Settings
 from zoo.artifact import verify
 
-from .conftest import ENTRY, Making
+from .conftest import ENTRY, Making, identity_of
 
 
 def test_references(settings: Settings, make_model: Making) -> None:
@@ -70,3 +72,18 @@ def test_an_added_file_is_named(settings: Settings, make_model: Making) -> None:
     (store.fetch(version, settings, Path()) / "MLmodel").write_text("loader_module: evil")
     with pytest.raises(ValueError, match="not in the manifest: MLmodel"):
         pull(f"{ENTRY}@latest", settings.home / "model", settings)
+
+
+def test_a_model_that_is_damaged_where_it_was_made_gives_way_to_the_registrys(
+    settings: Settings, make_model: Making
+) -> None:
+    here = run_folder(settings, ENTRY, identity_of("a")) / "model-a"
+    shutil.copytree(make_model("a"), here)
+    version, warned = store.register(here, settings), list[str]()
+    assert whole_model(ENTRY, version.trains, settings, warn=warned.append) == here
+    assert warned == []
+    (here / "weights.safetensors").write_bytes(b"damaged")
+    assert verify(whole_model(ENTRY, version.trains, settings, warn=warned.append)) == version.manifest
+    (warning,) = warned
+    assert "changed: weights.safetensors" in warning
+    assert f"Version 1 of {ENTRY} is taken from the registry instead." in warning

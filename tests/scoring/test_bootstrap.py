@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import t
 
 from zoo.scoring.bootstrap import COVERAGE, RESAMPLES, SEED, error_and_interval, resampled, student_quantile
-from zoo.scoring.metrics import Metric
+from zoo.scoring.metrics import CannotScore, Metric
 from zoo.scoring.units import Units
 
 
@@ -76,7 +76,7 @@ def test_paired_evaluations_see_the_same_draws_and_others_their_own() -> None:
 
 
 def test_a_metric_that_some_draws_do_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match="mean@1: mean of resampled units is not finite"):
+    with pytest.raises(CannotScore, match="mean@1: mean of resampled units is not finite"):
         error_and_interval(units([1.0, np.nan]), Mean())
 
 
@@ -98,7 +98,7 @@ class Reciprocal(Mean):
 
 
 def test_one_draw_without_the_metric_is_enough_to_refuse() -> None:
-    with pytest.raises(ValueError, match="mean@1: mean of resampled units is not finite"):
+    with pytest.raises(CannotScore, match="mean@1: mean of resampled units is not finite"):
         resampled([units([1.0, 2.0, 3.0])], Reciprocal(), resamples=20, seed=0)
 
 

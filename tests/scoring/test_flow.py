@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.scoring.flow import EndPointError, end_point_errors
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.protocols import scoring
 from zoo.scoring.units import Units
 
@@ -59,13 +60,13 @@ def test_no_known_flow_wrong_size_and_not_finite() -> None:
     for per in ("", "kitti"):
         with pytest.raises(ValueError, match="expected pixels with a known flow"):
             EndPointError(per).aggregate(units(nothing))
-    with pytest.raises(ValueError, match=r"a: expected a flow of the picture's size \(1, 5, 2\), got \(1, 4, 2\)"):
+    with pytest.raises(CannotScore, match=r"a: expected a flow of the picture's size \(1, 5, 2\), got \(1, 4, 2\)"):
         end_point_errors(ESTIMATE[:, :4], TRUTH, KNOWN, name="a")
     one = ESTIMATE.copy()
     one[0, 4, 1] = np.inf  # also where the truth is not known
-    with pytest.raises(ValueError, match="a: expected a finite flow"):
+    with pytest.raises(CannotScore, match="a: expected a finite flow"):
         end_point_errors(one, TRUTH, KNOWN, name="a")
-    with pytest.raises(ValueError, match="a: expected a finite flow"):
+    with pytest.raises(CannotScore, match="a: expected a finite flow"):
         end_point_errors(ESTIMATE * np.nan, TRUTH, KNOWN, name="a")
 
 

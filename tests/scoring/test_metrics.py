@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from zoo.scoring.metrics import Metric
+from zoo.scoring.metrics import CannotScore, Metric
 from zoo.scoring.protocols import SCORINGS, scoring
 
 UP, DOWN = True, False
@@ -69,9 +69,9 @@ def test_a_value_is_checked_both_ends_included() -> None:
     for value in (-1.0, 0.0, 2.0):
         assert metric.check(value) == value
     for value in (-1.01, 2.01, math.nan, math.inf, -math.inf):
-        with pytest.raises(ValueError, match=r"share = .*: expected a finite value in \[-1, 2\].*never registered"):
+        with pytest.raises(CannotScore, match=r"share = .*: expected a finite value in \[-1, 2\].*never registered"):
             metric.check(value)
     boundless = Metric(name="x", unit="", higher_is_better=UP, lowest=-math.inf, highest=math.inf)
     for value in (math.inf, -math.inf, math.nan):
-        with pytest.raises(ValueError, match="x = "):
+        with pytest.raises(CannotScore, match="x = "):
             boundless.check(value)

@@ -136,6 +136,13 @@ def test_streamed_moments_are_those_of_the_whole() -> None:
     np.testing.assert_allclose(streamed.covariance, covariance, rtol=1e-9, atol=1e-9)
 
 
+def test_streamed_moments_of_tiny_features_are_tiny() -> None:
+    streamed = Moments(2)
+    streamed.add([[1e-20, 3e-20], [3e-20, 3e-20]])
+    np.testing.assert_allclose(streamed.mean, [2e-20, 3e-20], rtol=1e-12)
+    np.testing.assert_allclose(streamed.covariance, [[2e-40, 0], [0, 0]], rtol=1e-12, atol=1e-60)
+
+
 @pytest.mark.parametrize(("n", "m"), [(40, 50), (40, 300), (300, 40), (300, 310)])
 def test_few_samples_give_the_same_distance(n: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.scoring.samples.ROWS_AT_ONCE", 64)

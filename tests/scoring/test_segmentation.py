@@ -7,6 +7,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.segmentation import MIoU, confusion_matrix
 from zoo.scoring.units import Units
 
@@ -83,15 +84,17 @@ def test_nothing_labelled_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("truth", "prediction", "complaint"),
+    ("truth", "prediction", "complaint", "fault"),
     [
-        ([[0, 3]], [[0, 1]], "street.*labels 0 to 2 or 255 for void, got 3"),
-        ([[0, 1, 254]], [[0, 1, 1]], "street.*labels 0 to 2 or 255 for void, got 254"),
-        ([[0, 1]], [[0, 3]], "street.*predicted classes 0 to 2, got 0 to 3"),
-        ([[0, 1]], [[-1, 1]], "street.*predicted classes 0 to 2, got -1 to 1"),
-        ([[0, 1]], [[0]], r"street.*size \(1, 2\), got \(1, 1\)"),
+        ([[0, 3]], [[0, 1]], "street.*labels 0 to 2 or 255 for void, got 3", ValueError),
+        ([[0, 1, 254]], [[0, 1, 1]], "street.*labels 0 to 2 or 255 for void, got 254", ValueError),
+        ([[0, 1]], [[0, 3]], "street.*predicted classes 0 to 2, got 0 to 3", CannotScore),
+        ([[0, 1]], [[-1, 1]], "street.*predicted classes 0 to 2, got -1 to 1", CannotScore),
+        ([[0, 1]], [[0]], r"street.*size \(1, 2\), got \(1, 1\)", CannotScore),
     ],
 )
-def test_labels_that_cannot_be_are_named(truth: list, prediction: list, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_labels_that_cannot_be_are_named(truth: list, prediction: list, complaint: str, fault: type) -> None:
+    """What the model answers, and what is wrong with the data: no champion is deposed for the latter."""
+    with pytest.raises(ValueError, match=complaint) as refused:
         confusion_matrix(np.array(truth, np.uint8), np.array(prediction), classes=3, name="street")
+    assert type(refused.value) is fault

@@ -87,7 +87,7 @@ def test_missing_weights_say_what_to_fetch(tmp_path: Path) -> None:
     for name in ("paper", "1x"):
         with torch.device("meta"):
             learner = FAMILY.learner(FAMILY.recipe(name), DetectionFacts(classes=("a",)))
-        with pytest.raises(ValueError, match=r"Fetch https://\S+/resnet50-0676ba61\.pth"):
+        with pytest.raises(ValueError, match=r"Run `zoo data fetch resnet50-imagenet`"):
             learner.begin(Inputs(datasets=tmp_path))
 
 

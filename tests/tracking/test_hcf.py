@@ -182,7 +182,7 @@ def test_starts_from_a_published_vgg19(tmp_path: Path) -> None:
 
 
 def test_missing_weights_say_what_to_fetch(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Fetch https://\S+/vgg19-dcbb9e9d\.pth"):
+    with pytest.raises(ValueError, match=r"Run `zoo data fetch vgg19-imagenet`"):
         HCFLearner(PAPER, Facts()).begin(Inputs(datasets=tmp_path))
 
 

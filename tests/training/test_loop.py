@@ -1,8 +1,11 @@
 """The loop: exact resume, checkpoints that survive, losses that are watched, placement that is recorded."""
 
 import json
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.training import EMA, Diverged, Progress, Updater, shuffled, train
 from zoo.training.checkpoint import Checkpoints
 from zoo.training.loop import _mix
+from zoo.training.order import _order
+from zoo.training.placement import loaders_for
 from zoo.training.updater import linear_decay
 
 STEPS = 600
@@ -110,6 +115,52 @@ def test_resuming_is_bit_exact(tmp_path: Path) -> None:
     assert curve(tmp_path / "whole")[-1]["step"] == STEPS
 
 
+@pytest.mark.parametrize("loaders", [2, 5])
+def test_loaders_work_side_by_side_and_decide_no_weight(tmp_path: Path, loaders: int) -> None:
+    """The first batches wait until each loader has one in hand, and the later ones overtake each other."""
+    together = Barrier(loaders, timeout=60)
+
+    class Overtaking(Normal):
+        def __call__(self, step: int) -> Batch:
+            if step < loaders:
+                together.wait()
+            time.sleep(0.001 * (step % loaders == 0))
+            return super().__call__(step)
+
+    slow = replace(family(), training_set=lambda recipe, _: Overtaking(recipe))
+    inputs, recipe = Inputs(datasets=tmp_path), slow.recipe("smoke")
+    one = run(tmp_path / "one", family())
+    trained = train(slow, recipe, inputs, tmp_path / "many", loaders=loaders)
+    assert equal(one, trained.learner)
+    assert curve(tmp_path / "one") == curve(tmp_path / "many")
+    assert trained.placement.loaders == loaders
+    recorded = json.loads((tmp_path / "many" / "placement.json").read_text())
+    assert recorded["loaders"] == loaders
+
+
+def test_a_run_from_before_loaders_were_recorded_goes_on(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", family())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", family(), stop_after=300)
+    path = tmp_path / "parts" / "placement.json"
+    path.write_text('{"device": "cpu", "precision": "fp32", "channels_last": false, "threads": 1, "measured": {}}')
+    assert equal(whole, run(tmp_path / "parts", family()))
+    assert json.loads(path.read_text())["loaders"] == 1
+
+
+def test_loaders_follow_the_machine() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert loaders_for("cpu") == 1
+    assert loaders_for("cuda") == max(1, cores - 1)
+    assert loaders_for("cuda:1", workers=cores) == 1
+    mine = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(mine)})  # this thread's alone
+        assert loaders_for("cuda") == 1
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
 def test_another_seed_trains_another_model(tmp_path: Path) -> None:
     of = family()
     one = train(of, of.recipe("smoke"), Inputs(datasets=tmp_path), tmp_path / "one").learner
@@ -160,6 +211,24 @@ def test_shuffled_shows_every_example_equally_often(count: int, batch: int) -> N
     seen = np.concatenate([shuffled(count, batch, seed=3, step=step) for step in range(count)])
     assert np.array_equal(np.bincount(seen, minlength=count), np.full(count, batch))
     assert not np.array_equal(seen[:count], seen[count : 2 * count]) or batch == 1
+
+
+@pytest.mark.parametrize(("count", "batch"), [(10, 3), (7, 7), (5, 12)])
+def test_shuffled_is_numpys_order_of_each_epoch(count: int, batch: int) -> None:
+    """In whatever order the steps are asked for, and whatever is done to what was given."""
+    order = [np.random.default_rng([3, epoch]).permutation(count) for epoch in range(2 * batch + 1)]
+    expected = np.concatenate(order)
+    for step in (*range(count), *reversed(range(2 * count))):
+        seen = shuffled(count, batch, seed=3, step=step)
+        assert np.array_equal(seen, expected[step * batch : (step + 1) * batch])
+        seen[:] = -1
+
+
+def test_an_epoch_is_drawn_once() -> None:
+    _order.cache_clear()
+    for step in range(100):
+        shuffled(1000, 25, seed=8, step=step)
+    assert _order.cache_info().misses == 3  # 2.5 epochs
 
 
 def test_seeds_of_steps_never_meet() -> None:

@@ -163,14 +163,34 @@ def test_mirrors_half_of_the_clips(datasets: Path) -> None:
     assert 10 <= flipped <= 30
 
 
-def test_kept_and_read_clips_are_equal(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_from_files_from_memory_and_from_videos_are_equal(
+    datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     videos = RandomClips(SMOKE, Inputs(datasets=datasets)).videos[:2]
-    kept = Clips(videos, size=(36, 36))
+    mapped, remembered = (Clips(videos, size=(36, 36), cache=cache) for cache in (tmp_path, None))
     monkeypatch.setattr("zoo.video.clips.CACHED_BYTES", 0)
     read = Clips(videos, size=(36, 36))
-    assert (kept.cached, read.cached) == (True, False)
-    for start in (0, 3, 12):
-        assert torch.equal(kept(1, start=start, length=16), read(1, start=start, length=16))
+    assert [clips.in_memory for clips in (mapped, remembered, read)] == [False, True, False]
+    for start in (0, 3, 12, 19, 25):
+        expected = read(1, start=start, length=16)
+        assert torch.equal(mapped(1, start=start, length=16), expected)
+        assert torch.equal(remembered(1, start=start, length=16), expected)
+    assert len(list((tmp_path / "frames").iterdir())) == 1
+
+
+def test_batches_are_the_same_with_and_without_a_cache(
+    datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the disk is full: then nothing is kept."""
+    without = RandomClips(SMOKE, Inputs(datasets=datasets))
+    for free, kept in ((0.0, True), (1.0, False)):
+        monkeypatch.setattr("zoo.video.kept.FREE", free)
+        cache = tmp_path / str(free)
+        batches = RandomClips(SMOKE.but(mirror=False), Inputs(datasets=datasets, cache=cache))
+        for step in (0, 7, 0):
+            one, other = without(step), batches(step)
+            assert all(torch.equal(one[name], other[name]) for name in one)
+        assert any((cache / "frames").iterdir()) == kept
 
 
 def test_a_step_learns_and_biases_at_twice_the_rate() -> None:

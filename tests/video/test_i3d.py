@@ -270,21 +270,6 @@ def test_names_something_in_official_videos(shared_data: Path, inputs: Inputs) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stream", [I3D_COLOUR, I3D_FLOW], ids=lambda stream: stream.name)
-def test_the_papers_recipe_takes_two_steps(stream: object) -> None:
-    """At the paper's width, length and size; one clip a step, of 384."""
-    torch.manual_seed(0)
-    recipe = stream.recipe("paper")
-    learner = I3DLearner(recipe, MANY, flow_upstream(recipe)).train()
-    shape, low, kind = ((1, 3, 64, 224, 224), 0, torch.uint8)
-    if stream is I3D_FLOW:
-        shape, low, kind = (1, 64, 2, 224, 224), -127, torch.int8
-    batch = {"clip": torch.randint(low, 128, shape).to(kind), "label": torch.tensor([7])}
-    for _ in range(2):
-        assert torch.isfinite(learner.step(batch)["loss"])
-
-
-@pytest.mark.slow
 def test_colour_learns_what_no_frame_gives_away(datasets: Path, tmp_path: Path) -> None:
     """`mini`: at least four times chance (1/8)."""
     recipe, inputs = I3D_COLOUR.recipe("mini"), Inputs(datasets=datasets)

@@ -2,7 +2,8 @@
 
     FlyingChairs  NNNNNNN-img0.ppm -img1.ppm -gt.flo or NNNNN_img1.ppm _img2.ppm _flow.flo, here or in data/, and a
                   list with a line per pair: 1 train, 2 val. FlowNet2's example pairs open with the list of the release
-    Sintel        training/{clean,final}/SCENE/frame_NNNN.png, flow/ (.flo), occlusions/ and invalid/ (masks)
+    Sintel        training/{clean,final}/SCENE/frame_NNNN.png, flow/ (.flo), occlusions/ and invalid/ (masks). The
+                  passes are two data sets: a folder with one has the split "training", one with both a split for each
     KITTI-2015    training/image_2/NNNNNN_{10,11}.png and flow_occ/NNNNNN_10.png (sparse, 16 bits)
     Middlebury    other-data/NAME/frame{10,11}.png and other-gt-flow/NAME/flow10.flo (unknown beyond 1e9)
     FlyingThings3D: zoo.data.flyingthings
@@ -94,8 +95,9 @@ class FlowSplit:
 
 
 def open_flow(folder: Path, split: str) -> FlowSplit:
-    """A split of the data set in a folder, whichever layout it has: "train" and "val" of FlyingChairs, "clean" and
-    "final" of Sintel, "training" of KITTI-2015, "other" of Middlebury, "train" and "test" of FlyingThings3D.
+    """A split of the data set in a folder, whichever layout it has: "train" and "val" of FlyingChairs, "training" of
+    Sintel with one pass, else "clean" and "final", "training" of KITTI-2015, "other" of Middlebury, "train" and "test"
+    of FlyingThings3D.
 
     Raises:
         ValueError: no such layout or split, a list that does not fit the files, or a file missing.
@@ -151,7 +153,8 @@ def listed_elsewhere(folder: Path) -> int:
 def _layout(folder: Path) -> tuple[str, tuple[str, ...]]:
     training = folder / "training"
     if (training / "flow").is_dir():
-        return "Sintel", tuple(name for name in ("clean", "final") if (training / name).is_dir())
+        passes = _sintel_passes(folder)
+        return "Sintel", passes if len(passes) > 1 else ("training",)
     if (training / "flow_occ").is_dir():
         return "KITTI-2015", ("training",)
     if (folder / "other-gt-flow").is_dir():
@@ -236,15 +239,25 @@ def _read_list(folder: Path) -> tuple[Path, list[str]]:
     return named, flags
 
 
+def _sintel_passes(folder: Path) -> tuple[str, ...]:
+    found = tuple(name for name in ("clean", "final") if (folder / "training" / name).is_dir())
+    if not found:
+        raise ValueError(
+            f"{folder / 'training'}: expected Sintel's clean/ or final/ beside flow/, found neither. {_AGAIN}"
+        )
+    return found
+
+
 def _sintel(folder: Path, split: str) -> dict[str, FlowFiles]:
     root = folder / "training"
+    shown = split if split in ("clean", "final") else _sintel_passes(folder)[0]
     pairs = {}
     for flow in sorted(root.glob("flow/*/frame_*.flo")):
         scene, number = flow.parent.name, int(flow.stem.removeprefix("frame_"))
         name = f"{scene}/frame_{number:04d}"
         pairs[name] = FlowFiles(
-            first=root / split / f"{name}.png",
-            second=root / split / scene / f"frame_{number + 1:04d}.png",
+            first=root / shown / f"{name}.png",
+            second=root / shown / scene / f"frame_{number + 1:04d}.png",
             flow=flow,
             invalid=root / "invalid" / f"{name}.png",
             occlusions=root / "occlusions" / f"{name}.png",
@@ -291,8 +304,10 @@ def read_flo(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray,
             f"The file is truncated or damaged. {_AGAIN}"
         )
     flow = np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
-    valid = np.asarray(np.abs(flow).max(axis=2) < _UNKNOWN)  # false for NaN, too
-    return np.where(valid[..., None], flow, np.float32(0)), valid
+    right, down = (np.abs(flow[..., axis]) < _UNKNOWN for axis in range(2))  # false for NaN, too
+    valid = right & down  # a reduction over an axis of two takes 20 times as long
+    flow[~valid] = 0
+    return flow, valid
 
 
 def read_flow_png(path: Path) -> tuple[Float32[np.ndarray, "h w 2"], Bool[np.ndarray, "h w"]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int32, UInt8
 from PIL import Image
 
 MOST_PIXELS = 89_478_485
@@ -19,7 +19,8 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
         ValueError: no picture can be read from the file.
     """
     with _open(path) as picture:
-        return np.array(_decoded(picture, path).convert("RGB"))
+        decoded = _decoded(picture, path)
+        return np.array(decoded if decoded.mode == "RGB" else decoded.convert("RGB"))  # converting copies even then
 
 
 def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:
@@ -35,6 +36,18 @@ def read_indices(path: Path) -> UInt8[np.ndarray, "h w"]:
                 "Colour-coded labels have to be turned into indices first."
             )
         return np.array(_decoded(picture, path))
+
+
+def read_numbers(path: Path) -> Int32[np.ndarray, "h w"]:
+    """The values of a one-channel picture of up to 31 bits, as labels by instance are.
+
+    Raises:
+        ValueError: no picture can be read from the file, or it has more than one channel.
+    """
+    with _open(path) as picture:
+        if picture.mode not in ("I;16", "I", "L"):
+            raise ValueError(f"{path}: expected a picture of whole numbers, got mode {picture.mode}. {_REMEDY}")
+        return np.array(_decoded(picture, path)).astype(np.int32)
 
 
 def read_size(path: Path) -> tuple[int, int]:

@@ -30,6 +30,7 @@ class Source:
     licence: str
     files: tuple[File, ...]
     root: str = "."  # folder of the data set within what the archives unpack to; a plain file goes there
+    without: tuple[str, ...] = ()  # folders in there that are no part of it
 
 
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
@@ -57,6 +58,20 @@ def _torchvision(model: str, file: str) -> Source:
                 checksum=f"sha256:{file.removesuffix('.pth').rpartition('-')[2]}",
             ),
         ),
+    )
+
+
+_SINTEL_UNUSED = ("training/albedo", "training/flow_viz", "test")
+
+
+def _sintel(part: str, *, without: tuple[str, ...] = ()) -> Source:
+    """One archive has both passes, which are two data sets."""
+    return Source(
+        title=f"MPI Sintel, {part}",
+        page="http://sintel.is.tue.mpg.de",
+        licence="from the film Sintel, CC BY 3.0, Blender Foundation",
+        files=(File(url="http://files.is.tue.mpg.de/sintel/MPI-Sintel-complete.zip"),),
+        without=without,
     )
 
 
@@ -141,12 +156,9 @@ SOURCES: dict[str, Source] = {
             File(url="https://www.crcv.ucf.edu/data/UCF101/UCF101.rar"),
         ),
     ),
-    "sintel": Source(
-        title="MPI Sintel, complete",
-        page="http://sintel.is.tue.mpg.de",
-        licence="from the film Sintel, CC BY 3.0, Blender Foundation",
-        files=(File(url="http://files.is.tue.mpg.de/sintel/MPI-Sintel-complete.zip"),),
-    ),
+    "sintel": _sintel("complete"),
+    "sintel-clean": _sintel("training, clean pass", without=("training/final", *_SINTEL_UNUSED)),
+    "sintel-final": _sintel("training, final pass", without=("training/clean", *_SINTEL_UNUSED)),
     "kitti2015": Source(
         title="KITTI 2015 scene flow",
         page="https://www.cvlibs.net/datasets/kitti/eval_scene_flow.php",

@@ -16,6 +16,7 @@ from zoo.data.ucf101 import Video
 from zoo.drawing.action import strips
 from zoo.evaluation.stage import Stage
 from zoo.scoring.action import ActionAccuracy
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.action import ActionRecogniser
 
@@ -56,7 +57,8 @@ def video_scores(predictor: ActionRecogniser, video: Video) -> Float32[np.ndarra
     """The mean of the class probabilities of `CLIPS` clips spread evenly from the first to the last possible.
 
     Raises:
-        ValueError: the video is damaged, or the probabilities are not finite.
+        CannotScore: the probabilities are not finite.
+        ValueError: the video is damaged.
     """
     length = predictor.clip_length
     frames = video.clip(0, max(len(video), length))
@@ -64,7 +66,7 @@ def video_scores(predictor: ActionRecogniser, video: Video) -> Float32[np.ndarra
     clips = torch.from_numpy(np.stack([frames[start : start + length] for start in starts]))
     scores = np.asarray(predictor.probabilities(clips.permute(0, 4, 1, 2, 3)).float().mean(dim=0).numpy())
     if not np.isfinite(scores).all():
-        raise ValueError(f"{video.name}: expected finite class probabilities, got {scores}. Look at the weights.")
+        raise CannotScore(f"{video.name}: expected finite class probabilities, got {scores}. Look at the weights.")
     return scores
 
 

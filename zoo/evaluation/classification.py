@@ -11,7 +11,8 @@ from zoo.data.labelled import open_labelled
 from zoo.drawing.classification import hardest
 from zoo.evaluation.stage import Stage
 from zoo.scoring.classification import Accuracy
-from zoo.scoring.units import Evaluated, Units
+from zoo.scoring.metrics import CannotScore
+from zoo.scoring.units import Evaluated, Units, names_of
 from zoo.tasks.classification import Classifier
 
 AT_ONCE = 500
@@ -28,10 +29,17 @@ class ClassificationBenchmark:
         self.majority = int(np.bincount(open_labelled(folder, "train").labels).argmax())
 
     def evaluate(self, predictor: Classifier, stage: Stage) -> Evaluated:
-        """The class scores of every picture."""
+        """The class scores of every picture.
+
+        Raises:
+            CannotScore: they are not finite.
+        """
         parts = torch.from_numpy(self.test.images).split(AT_ONCE)
-        scores = torch.cat([predictor.probabilities(part) for part in stage.track(parts, len(parts))])
-        return Evaluated(Units({"label": self.test.labels.astype(np.int64), "scores": scores.float().numpy()}))
+        scores = torch.cat([predictor.probabilities(part) for part in stage.track(parts, len(parts))]).float().numpy()
+        if not np.isfinite(scores).all():
+            raise CannotScore(f"{self.protocol}: expected finite class probabilities, got others. Look at the weights.")
+        labels = self.test.labels.astype(np.int64)
+        return Evaluated(Units({"id": names_of(self.test.images), "label": labels, "scores": scores}))
 
     def floor(self) -> tuple[str, Classifier]:
         """Always the most frequent class of the training split."""

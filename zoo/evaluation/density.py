@@ -12,7 +12,7 @@ from zoo.drawing.sheets import grid
 from zoo.evaluation.gaussian import gaussian_density
 from zoo.evaluation.stage import Stage
 from zoo.scoring.likelihood import BitsPerDimension
-from zoo.scoring.units import Evaluated, Units
+from zoo.scoring.units import Evaluated, Units, names_of
 from zoo.tasks.density import DensityModel
 
 AT_ONCE = 500
@@ -39,7 +39,8 @@ class DensityBenchmark:
         tracked = enumerate(stage.track(parts, len(parts)))
         nats = torch.cat([predictor.log_likelihood(part, seed=i) for i, part in tracked])
         dimensions = np.full(len(self.images), self.images[0].size, dtype=np.int64)
-        return Evaluated(Units({"bits": -nats.double().numpy() / math.log(2.0), "dimensions": dimensions}))
+        bits = -nats.double().numpy() / math.log(2.0)
+        return Evaluated(Units({"id": names_of(self.images), "bits": bits, "dimensions": dimensions}))
 
     def floor(self) -> tuple[str, DensityModel]:
         """A Gaussian of the training pixels."""

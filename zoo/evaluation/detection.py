@@ -14,6 +14,7 @@ from zoo.data.coco import CocoSplit, open_coco
 from zoo.drawing.detection import panels
 from zoo.evaluation.stage import Stage
 from zoo.scoring.detection import DETECTIONS, CocoAP, Found, matched
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.detection import Detections, Detector
 
@@ -68,19 +69,19 @@ def found_in(image: UInt8[np.ndarray, "h w 3"], predictor: Detector, *, classes:
         name: of the picture, for the error.
 
     Raises:
-        ValueError: a score or box is not finite, a class is none, or masks are not of the picture's size.
+        CannotScore: a score or box is not finite, a class is none, or masks are not of the picture's size.
     """
     batch = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
     boxes, scores, labels, masks = (np.asarray(part.numpy()) for part in predictor.detect(batch)[0])
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-        raise ValueError(f"{name}: expected finite boxes and scores, got others. Look at the model's weights.")
+        raise CannotScore(f"{name}: expected finite boxes and scores, got others. Look at the model's weights.")
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
+        raise CannotScore(
             f"{name}: expected classes 0 to {classes - 1}, got {labels.min()} to {labels.max()}. "
             "Was the model trained on a data set with other classes?"
         )
     if masks.shape[1:] != image.shape[:2]:
-        raise ValueError(
+        raise CannotScore(
             f"{name}: expected masks of the picture's size {image.shape[:2]}, got {masks.shape[1:]}. "
             "A detector answers at the size of the picture it is given."
         )

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from zoo.scoring.metrics import CannotScore
+
 Device = torch.device | str
 Report = Callable[[int, int], None]
 """Told after each piece of the work how many are done, and of how many."""
@@ -50,7 +52,8 @@ class Stage:
 class Placed:
     """A predictor whose methods take and give tensors of the CPU, wherever it computes, and keep no gradients.
 
-    Has what the predictor's class adds to `nn.Module`. One that says `learns_online = True` keeps its gradients.
+    Has what the predictor's class adds to `nn.Module`. One that says `learns_online = True` keeps its gradients. What
+    it refuses with a ValueError it cannot be scored on: a CannotScore, told apart from damaged data by that.
     """
 
     def __init__(self, thing: object, *, device: Device) -> None:
@@ -67,7 +70,10 @@ def _carrying(method: Callable[..., Any], device: Device, keeps_gradients: bool)
     @wraps(method)
     def carried(*args: Any, **kwargs: Any) -> Any:
         with torch.inference_mode(not keeps_gradients):
-            return moved(method(*moved(args, device), **moved(kwargs, device)), "cpu")
+            try:
+                return moved(method(*moved(args, device), **moved(kwargs, device)), "cpu")
+            except ValueError as error:
+                raise CannotScore(str(error)) from error
 
     return carried
 

@@ -16,6 +16,7 @@ from zoo.data.otb import open_otb
 from zoo.data.video import Video
 from zoo.drawing.tracking import track
 from zoo.evaluation.stage import Stage
+from zoo.scoring.metrics import CannotScore
 from zoo.scoring.tracking import Success, centre_error, overlap
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.tracking import Box, Frame, Tracker
@@ -47,7 +48,8 @@ def one_pass(tracker: Tracker, video: Video) -> Pass:
     """Start a tracker on the first annotated box, then never help it again.
 
     Raises:
-        ValueError: no box of the truth has area, or the tracker answers with a box that is not finite.
+        CannotScore: the tracker answers with a box that is not finite.
+        ValueError: no box of the truth has area.
     """
     first, last = first_frame(video), min(len(video), len(video.boxes))
     start = Box(*video.boxes[first].tolist())
@@ -59,7 +61,7 @@ def one_pass(tracker: Tracker, video: Video) -> Pass:
         boxes.append(tracker.follow(frame))
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(boxes[-1]).all():
-            raise ValueError(f"{video.name}, frame {i}: expected a finite box, got {boxes[-1]}. Look at its weights.")
+            raise CannotScore(f"{video.name}, frame {i}: expected a finite box, got {boxes[-1]}. Look at its weights.")
     return Pass(np.array(boxes, dtype=np.float64), np.array(seconds))
 
 

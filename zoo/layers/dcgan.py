@@ -37,7 +37,7 @@ class Generator(nn.Module):
         for before, after in pairwise(maps):
             layers += [_doubling(before, after, kernel, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, _doubling(maps[-1], channels, kernel, bias=True), nn.Tanh())
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.layers(self.project(z).unflatten(1, (-1, self.first, self.first)))
@@ -68,7 +68,7 @@ class Discriminator(nn.Module):
             layers += [_halving(before, after, kernel, bias=False), nn.BatchNorm2d(after), leaky]
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(maps[-1] * first * first, 1)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.score(self.layers(pictures).flatten(1)).squeeze(1)
@@ -121,7 +121,7 @@ def _halving(before: int, after: int, kernel: int, *, bias: bool) -> nn.Conv2d:
     return nn.Conv2d(before, after, kernel, stride=2, padding=(kernel - 1) // 2, bias=bias)
 
 
-def _initialise(layer: nn.Module) -> None:
+def initialise(layer: nn.Module) -> None:
     """Weights from N(0, 0.02), gains around 1, no bias."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d):
         nn.init.normal_(layer.weight, float(isinstance(layer, nn.BatchNorm2d)), INITIAL_DEVIATION)

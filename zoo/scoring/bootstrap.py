@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
-from zoo.scoring.metrics import Scoring
+from zoo.scoring.metrics import CannotScore, Scoring
 from zoo.scoring.units import Units
 
 RESAMPLES = 500  # a standard error is known to about 3 % then, 1 / sqrt(2 B): Efron and Tibshirani, section 6.4
@@ -35,7 +35,7 @@ def error_and_interval(units: Units, scoring: Scoring, *, resamples: int = RESAM
     The interval keeps within the values that the metric can take.
 
     Raises:
-        ValueError: the metric is not finite under some resample.
+        CannotScore: the metric is not finite under some resample.
     """
     if len(units) < 2:
         return Uncertainty(None, None)
@@ -52,7 +52,7 @@ def resampled(evaluations: Sequence[Units], scoring: Scoring, *, resamples: int,
     Paired scorings see the same counts in all evaluations, others independent ones.
 
     Raises:
-        ValueError: a value is not finite.
+        CannotScore: a value is not finite.
     """
     random = np.random.default_rng(seed)
     name = scoring.metrics[0].name
@@ -65,7 +65,7 @@ def resampled(evaluations: Sequence[Units], scoring: Scoring, *, resamples: int,
                     counts = random.multinomial(len(units), np.full(len(units), 1 / len(units)))
                 row[column] = scoring.aggregate(units, counts)[name]
     if not np.isfinite(values).all():
-        raise ValueError(f"{scoring.id}: {name} of resampled units is not finite; its aggregate cannot be judged.")
+        raise CannotScore(f"{scoring.id}: {name} of resampled units is not finite; its aggregate cannot be judged.")
     return values
 
 

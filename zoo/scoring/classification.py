@@ -13,7 +13,8 @@ from zoo.scoring.units import Units
 class Accuracy:
     """Top-1 accuracy and its mean over classes.
 
-    Rows: `label` (n,) int64, `scores` (n, classes) float32, higher is likelier; ties go to the lower class.
+    Rows: `id` (n,) str, `label` (n,) int64, `scores` (n, classes) float32, higher is likelier; ties go to the lower
+    class.
     """
 
     id: str = "accuracy@1"

@@ -90,7 +90,7 @@ def _precision(
     )
     counting = COCOeval(iouType=WAYS[way])
     counting.params.areaRng = counting.params.areaRng[:1]
-    counting.params.imgIds, counting.params.maxDets = [0], [max(1, len(scores))]
+    counting.params.imgIds, counting.params.maxDets = ["all"], [len(scores)]
     counting.params.catIds = list(range(rows["truths"].shape[1]))
     counting._paramsEval = counting.params  # those of the matching, which `evaluate` would keep
     counting.evalImgs = [
@@ -138,8 +138,8 @@ class Found(NamedTuple):
 def matched(truth: Truth, found: Found) -> dict[str, npt.NDArray[Any]]:
     """The columns of one picture that belong to its detections."""
     rles = _encoded(found.masks)
-    true = _listed(truth.boxes, truth.classes, _encoded(truth.masks), shape=truth.masks.shape, iscrowd=truth.crowd)
-    said = _listed(found.boxes, found.classes, rles, shape=truth.masks.shape, score=found.scores)
+    true = _listed(truth.boxes, truth.classes, _encoded(truth.masks), iscrowd=truth.crowd)
+    said = _listed(found.boxes, found.classes, rles, score=found.scores)
     columns: dict[str, npt.NDArray[Any]] = {
         "class": found.classes,
         "score": found.scores.astype(np.float64),
@@ -164,14 +164,12 @@ def _listed(
     boxes: npt.NDArray[Any],
     classes: npt.NDArray[Any],
     rles: Sequence[Mapping[str, Any]],
-    *,
-    shape: tuple[int, ...],
     **more: npt.NDArray[Any],
 ) -> COCO:
     """The things of one picture as COCO's code keeps them, numbered from 1: it takes 0 for "none"."""
     listed = COCO()
     listed.dataset = {
-        "images": [{"id": 0, "height": shape[1], "width": shape[2]}],
+        "images": [{"id": 0, "height": None, "width": None}],  # which only polygons would need
         "categories": [{"id": k} for k in np.unique(classes).tolist()],
         "annotations": [
             {
@@ -181,7 +179,6 @@ def _listed(
                 "bbox": boxes[i].tolist(),
                 "segmentation": rle,
                 "area": int(coco_mask.area(rle)),
-                "iscrowd": 0,
                 **{name: values[i].item() for name, values in more.items()},
             }
             for i, rle in enumerate(rles)

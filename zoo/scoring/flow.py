@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float
 
-from zoo.scoring.metrics import Metric
+from zoo.scoring.metrics import CannotScore, Metric
 from zoo.scoring.units import Units
 
 WITHIN = (1, 3, 5)  # pixels
@@ -71,15 +71,15 @@ def end_point_errors(
         name: of the pair, for the error.
 
     Raises:
-        ValueError: sizes differ, or an estimate is not finite.
+        CannotScore: sizes differ, or an estimate is not finite.
     """
     if flow.shape != truth.shape:
-        raise ValueError(
+        raise CannotScore(
             f"{name}: expected a flow of the picture's size {truth.shape}, got {flow.shape}. "
             "An estimator answers at the size of the pictures it is given."
         )
     if not np.isfinite(flow).all():
-        raise ValueError(f"{name}: expected a finite flow everywhere, got NaN or infinity. Look at its weights.")
+        raise CannotScore(f"{name}: expected a finite flow everywhere, got NaN or infinity. Look at its weights.")
     expected = truth[known].astype(np.float64)
     error = np.hypot(*(flow[known] - expected).T)
     length = np.hypot(*expected.T)

@@ -15,6 +15,13 @@ if TYPE_CHECKING:  # a leaderboard reads what a metric is, and needs neither num
     from zoo.scoring.units import Units
 
 
+class CannotScore(ValueError):
+    """What a model answers, or a number made of its answers, cannot be one.
+
+    Raised for nothing else: a champion abdicates for it, and for damaged data none should.
+    """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """A number's name, unit, direction and the values it can possibly take (both ends included)."""
@@ -29,10 +36,10 @@ class Metric:
         """The value, if it can be one.
 
         Raises:
-            ValueError: NaN, infinite, or outside the possible range.
+            CannotScore: NaN, infinite, or outside the possible range.
         """
         if not math.isfinite(value) or not self.lowest <= value <= self.highest:
-            raise ValueError(
+            raise CannotScore(
                 f"{self.name} = {value}: expected a finite value in [{self.lowest:g}, {self.highest:g}]. "
                 "A value like this is never registered; look at the run's predictions."
             )

@@ -19,6 +19,7 @@ from zoo.scoring.units import Units
 
 Float64 = npt.NDArray[np.float64]
 SPLITS = 10  # of the inception score
+TINY = np.finfo(np.float64).tiny
 ROWS_AT_ONCE = 1024  # of a large set, so that no matrix grows with it
 
 
@@ -100,7 +101,7 @@ class Moments:
     def add(self, features: npt.ArrayLike) -> None:
         """Take in a part, (n, d); parts of at least d rows cost the least."""
         values = np.asarray(features, dtype=np.float64)
-        part = Moments(0)
+        part = Moments(values.shape[1])
         part.count, part.mean = len(values), values.mean(axis=0)
         centred = values - part.mean
         part.scatter = centred.T @ centred
@@ -205,7 +206,7 @@ def inception_score(probabilities: npt.ArrayLike, splits: int = SPLITS) -> float
     scores = []
     for part in np.array_split(np.asarray(probabilities, dtype=np.float64), splits):
         marginal = part.mean(axis=0)
-        ratio = np.log(part, where=part > 0, out=np.zeros_like(part)) - np.log(np.maximum(marginal, 1e-300))
+        ratio = np.log(part, where=part > 0, out=np.zeros_like(part)) - np.log(np.maximum(marginal, TINY))
         scores.append(math.exp((part * ratio).sum(axis=1).mean()))
     return float(np.mean(scores))
 

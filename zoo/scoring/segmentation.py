@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Int64, Integer, UInt8
 
-from zoo.scoring.metrics import Metric
+from zoo.scoring.metrics import CannotScore, Metric
 from zoo.scoring.units import Units
 
 VOID = 255
@@ -59,21 +59,22 @@ def confusion_matrix(
         name: of the picture, for the error.
 
     Raises:
-        ValueError: sizes differ, or a label is neither a class nor void.
+        CannotScore: the prediction is of another size, or names what is no class.
+        ValueError: a true label is neither a class nor void.
     """
     if truth.shape != prediction.shape:
-        raise ValueError(
+        raise CannotScore(
             f"{name}: expected a prediction of the label's size {truth.shape}, got {prediction.shape}. "
             "A segmenter answers at the size of the picture it is given."
         )
     if prediction.min() < 0 or prediction.max() >= classes:
-        raise ValueError(
+        raise CannotScore(
             f"{name}: expected predicted classes 0 to {classes - 1}, got {prediction.min()} to {prediction.max()}. "
             "Was the model trained on a data set with other classes?"
         )
     pairs = np.bincount((truth.astype(np.intp) << 8 | prediction).ravel(), minlength=1 << 16).reshape(256, 256)
     if pairs[classes:VOID].any():
-        strange = np.flatnonzero(pairs[:VOID].sum(1))[-1]
+        strange = np.flatnonzero(pairs[:VOID].any(1))[-1]
         raise ValueError(
             f"{name}: expected labels 0 to {classes - 1} or {VOID} for void, got {strange}. "
             "The label picture does not belong to these classes."

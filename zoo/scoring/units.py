@@ -1,5 +1,6 @@
 """Per-unit sufficient statistics: what is kept of an evaluation, so that every number can be made from it again."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Units:
     def check_paired(self, other: "Units") -> None:
         """Check that unit i is the same thing in both.
 
+        What was scored by an older benchmark, `other`, may have fewer columns that name its units; never more.
+
         Raises:
             ValueError: they are not of one number, or a column of `NAMING` differs.
         """
@@ -42,9 +45,7 @@ class Units:
             raise ValueError(f"expected the same units on both sides, got {len(self)} and {len(other)}.")
         for name in NAMING:
             mine, theirs = self.rows.get(name), other.rows.get(name)
-            if mine is theirs is None:
-                continue
-            if mine is None or theirs is None or not np.array_equal(mine, theirs):
+            if theirs is not None and (mine is None or not np.array_equal(mine, theirs)):
                 raise ValueError(
                     f"expected the same units in the same order on both sides, but column {name!r} differs. "
                     "Score the champion again under the challenger's protocol and data."
@@ -93,6 +94,11 @@ class Evaluated:
         return Evaluated(Units.read(folder / "units.parquet"), load((folder / "shown.safetensors").read_bytes()))
 
 
+def names_of(pictures: Array) -> npt.NDArray[np.str_]:
+    """A name for each picture (n, ...) of a data set that has none: a hash of its content, so that it goes with it."""
+    return np.array([hashlib.blake2b(picture.tobytes(), digest_size=8).hexdigest() for picture in pictures])
+
+
 def _contiguous(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """As safetensors needs them: it would write a transposed array as it lies in memory."""
     return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
@@ -104,7 +110,7 @@ def _to_arrow(column: Array) -> pa.Array:
     if column.ndim == 1:
         return pa.array(column)
     size = int(np.prod(column.shape[1:]))
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).reshape(-1)), size)
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).ravel()), size)
 
 
 def _from_arrow(column: pa.ChunkedArray, shape: list[int] | None) -> Array:

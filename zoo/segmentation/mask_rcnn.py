@@ -306,6 +306,17 @@ FAMILY = Family(
         "smoke": _narrow(steps=60),
         "mini": _narrow(steps=600),
         "paper": MaskRCNNRecipe(dataset="coco", steps=160_000, batch_size=16, weights=RESNET50),
+        # Appendix A; Detectron2, configs/Cityscapes/mask_rcnn_R_50_FPN.yaml. Theirs vary the side from 800 on.
+        "cityscapes": MaskRCNNRecipe(
+            dataset="cityscapes",
+            steps=24_000,
+            batch_size=8,
+            shorter_side=1024,
+            longer_side=2048,
+            learning_rate=0.01,
+            decays=(18_000,),
+            weights=RESNET50,
+        ),
         # Detectron2, configs/COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml
         "1x": MaskRCNNRecipe(dataset="coco", steps=90_000, batch_size=16, decays=(60_000, 80_000), weights=RESNET50),
     },

@@ -12,9 +12,9 @@ workshops, arXiv 1606.09549v2 ("paper" below); "code" is the authors' release, g
 Differs from the paper: the response is upsampled to 257 x 257 rather than 272 x 272, so that its centre is a sample;
 a scale is penalised from the lowest response of the pyramid up, so that a penalty never helps; a displacement counts
 in pixels of the scale it was found at; crops larger than the network sees are averaged down, not skipped over; the
-learning rate falls at every step instead of every epoch. The colours of a crop are shifted each by itself, where the
-code shifts them along the principal axes of ImageNet VID's colours, so that most of its shift is light. `smoke`, `mini`
-and `otb` decay and learn all parameters alike.
+learning rate falls at every step instead of every epoch; search images have 255 pixels in training, too, where the code
+has 239. A crop's colours are shifted each by itself, where the code shifts them along the principal axes of ImageNet
+VID's colours, so that most of its shift is light. `smoke`, `mini` and `otb` decay and learn all parameters alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from zoo.tasks.tracking import Box, Frame
 from zoo.training import Updater
 
 CACHED_BYTES = 2**30  # of decoded frames; a data set that fits is decoded once
-UPSAMPLING = 16  # response samples per cell; paper, section 4.1: 17 x 17 to 272 x 272
+UPSAMPLING = 16  # response samples per cell; code, tracker.m: 17 x 17 to 272 x 272
 SMALLEST, LARGEST = 0.2, 5.0  # times the first size; code, tracker.m: "arbitrary scale saturation"
 
 
@@ -48,10 +48,10 @@ class SiamFCRecipe(Recipe):
     channels: tuple[int, int, int, int, int] = (96, 256, 384, 384, 256)
     kernel: int = 11
     stride: int = 2
-    exemplar_size: int = Field(127, description="pixels; section 2.1")
-    search_size: int = Field(255, description="pixels; section 2.1")
+    exemplar_size: int = Field(127, description="pixels; code, experiment.m: exemplarSize")
+    search_size: int = Field(255, description="pixels; code, tracker.m: instanceSize")
 
-    # Training: sections 2.2 and 4.1
+    # Training
     max_gap: int = Field(100, ge=1, description="frames between exemplar and search (T); code: frameRange")
     radius: float = Field(
         16, description="pixels of the search image that still count as the object (R); code, experiment.m: rPos"
@@ -71,7 +71,7 @@ class SiamFCRecipe(Recipe):
         6, ge=0, description="grey levels, standard deviation per crop and colour; code: 0.1 of the colours' own"
     )
 
-    # Tracking: SiamFC-3s with the numbers of the code, tracker.m; the paper (section 4.1) names 1.025 and 0.35
+    # Tracking: SiamFC-3s with the numbers of the code, tracker.m; the paper names 1.025 and 0.35
     scales: Scores[Literal[1, 3, 5]] = 3
     scale_step: Scores[float] = Field(1.0375, gt=1)
     scale_penalty: Scores[float] = Field(0.9745, gt=0, le=1, description="factor on the response of any other scale")
@@ -111,7 +111,7 @@ def embedding(channels: Sequence[int], *, kernel: int, stride: int) -> nn.Sequen
     )
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # section 4.1 and MatConvNet: "improved Xavier"
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # code, vid_create_net.m: weightInitMethod
     return layers
 
 
@@ -124,7 +124,7 @@ def cross_correlation(
 
 
 class SiamFC(nn.Module):
-    """f(z, x) = scale * phi(z) star phi(x) + bias (section 2.1)."""
+    """f(z, x) = scale * phi(z) star phi(x) + bias."""
 
     def __init__(self, channels: Sequence[int], *, kernel: int, stride: int) -> None:
         super().__init__()
@@ -150,21 +150,21 @@ class SiamFC(nn.Module):
 
 
 def label_map(size: int, *, radius: float) -> Float32[Tensor, "size size"]:
-    """+1 within `radius` cells of the centre of the response, -1 elsewhere (section 2.2)."""
+    """+1 within `radius` cells of the centre of the response, -1 elsewhere."""
     offset = torch.arange(size) - (size - 1) / 2
     near = torch.hypot(offset[:, None], offset[None, :]) <= radius
     return near.float() * 2 - 1
 
 
 def balanced_logistic_loss(response: Float[Tensor, "n h w"], label: Float[Tensor, "h w"]) -> Float[Tensor, ""]:
-    """Mean of log(1 + exp(-y v)) (section 2.2), positive and negative cells weighing one half each."""
+    """Mean of log(1 + exp(-y v)), positive and negative cells weighing one half each."""
     loss = functional.softplus(-label * response.float())
     return (loss[:, label > 0].mean() + loss[:, label < 0].mean()) / 2
 
 
 def context_side(size: Float64[np.ndarray, "2"]) -> float:
     """Side of the square that an exemplar shows, in pixels of the frame: the box with a margin of context,
-    A = (w + 2p) (h + 2p) with p = (w + h) / 4 (section 2.4)."""
+    A = (w + 2p) (h + 2p) with p = (w + h) / 4 (code, save_crops.m: context_amount)."""
     return float(np.sqrt(np.prod(size + size.sum() / 2)))
 
 
@@ -197,7 +197,7 @@ def as_images(crops: Sequence[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "n 3
 
 
 class Pairs:
-    """Exemplar and search image of one object, at most `max_gap` frames apart, both centred on it (section 2.2)."""
+    """Exemplar and search image of one object, at most `max_gap` frames apart, both centred on it."""
 
     facts = Facts()
 
@@ -240,7 +240,7 @@ class Pairs:
 
 class SiamFCTracker(nn.Module):
     """Finds the first frame's embedding again in a pyramid of scales around the last box; nothing is learned on the
-    way (section 2.4). Behind `zoo.tasks.tracking.Tracker`; the running track is no part of `state_dict()`."""
+    way. Behind `zoo.tasks.tracking.Tracker`; the running track is no part of `state_dict()`."""
 
     window: Float[Tensor, "up up"]
 
@@ -303,7 +303,7 @@ class SiamFCTracker(nn.Module):
 
 
 class SiamFCLearner(Learner):
-    """Stochastic gradient descent on pairs (section 4.1)."""
+    """Stochastic gradient descent on pairs."""
 
     label: Float[Tensor, "m m"]
 
@@ -398,7 +398,7 @@ FAMILY = Family(
         "smoke": _narrow(steps=100, channels=(16, 32, 48, 48, 32)),
         "mini": _narrow(steps=300, channels=(24, 64, 96, 96, 64)),
         "otb": _narrow(steps=300, channels=(24, 64, 96, 96, 64), scored_on="otb"),
-        # 50 epochs of 50,000 pairs in batches of 8 (section 4.1), ImageNet VID converted to OTB's layout
+        # 50 epochs of 50,000 pairs in batches of 8 (code, experiment.m: 50, 53,200 and 8), ImageNet VID in OTB's layout
         "paper": SiamFCRecipe(dataset="imagenet-vid", scored_on="otb-2013", steps=312_500, batch_size=8),
     },
     learner=SiamFCLearner,

@@ -24,12 +24,12 @@ from zoo.contracts import Batch, Batches, Facts, Family, Inputs, Learner, Recipe
 from zoo.durable import write_atomically
 from zoo.training.checkpoint import Checkpoints
 from zoo.training.curves import Curves
-from zoo.training.placement import Placement, choose
+from zoo.training.placement import Placement, choose, loaders_for
 
 WINDOWS = 200  # points of a curve
 LONGEST_WINDOW = 50  # steps between two looks at the losses, and so the most that a NaN can waste
 SAVING_SHARE = 0.02  # of the time may go into checkpoints
-AHEAD = 3  # batches prepared before they are asked for
+AHEAD = 2  # batches that lie ready, besides those in the hands of the loaders
 
 
 class Progress(NamedTuple):
@@ -62,6 +62,7 @@ def train(
     folder: Path,
     *,
     device: str | None = None,
+    loaders: int | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     checkpoint_seconds: float = 15.0,
 ) -> Trained:
@@ -71,6 +72,7 @@ def train(
     `placement.json` under `folder`.
 
     Args:
+        loaders: threads that prepare batches, which decide no weight; none: as many as suit device and machine.
         report: called after each window of steps.
         checkpoint_seconds: least time between two checkpoints; more where saving is slow.
 
@@ -83,7 +85,7 @@ def train(
     torch.default_generator.manual_seed(_mix(recipe.seed, -1))
     upstream = {entry: deepcopy(needed.predictor) for entry, needed in inputs.upstream.items()}
     learner = family.build(recipe, training_set.facts, upstream)
-    placement = _placement(folder / "placement.json", learner, training_set, recipe, device)
+    placement = _placement(folder / "placement.json", learner, training_set, recipe, device, loaders)
     placement.place(learner)
     checkpoints = Checkpoints(folder / "checkpoints")
     curves = Curves(folder / "curves.jsonl")
@@ -118,11 +120,15 @@ def train(
     return Trained(learner.eval(), training_set.facts, placement, before + time.monotonic() - started)
 
 
-def _placement(path: Path, learner: Learner, batches: Batches, recipe: Recipe, device: str | None) -> Placement:
-    """The recorded placement of this run, or a new choice, recorded."""
+def _placement(
+    path: Path, learner: Learner, batches: Batches, recipe: Recipe, device: str | None, loaders: int | None
+) -> Placement:
+    """The recorded placement of this run, or a new choice, with the loaders that it has now; recorded."""
     if path.exists():
-        return Placement.model_validate_json(path.read_bytes())
-    placement = choose(learner, batches, recipe, device=device) if recipe.steps else Placement(device="cpu")
+        placement = Placement.model_validate_json(path.read_bytes())
+    else:
+        placement = choose(learner, batches, recipe, device=device) if recipe.steps else Placement(device="cpu")
+    placement = placement.model_copy(update={"loaders": loaders or loaders_for(placement.device)})
     write_atomically(path, placement.model_dump_json(indent=2).encode())
     return placement
 
@@ -144,9 +150,10 @@ def _ahead(batches: Batches, placement: Placement, steps: range) -> Iterator[tup
         batch = batches(step)
         return {name: value.pin_memory() for name, value in batch.items()} if pinned else batch
 
-    with ThreadPoolExecutor(max_workers=AHEAD if pinned else 1, thread_name_prefix="batches") as pool:
+    with ThreadPoolExecutor(max_workers=placement.loaders, thread_name_prefix="batches") as pool:
         coming = iter(steps)
-        waiting: deque[Future[Batch]] = deque(pool.submit(prepared, step) for step in islice(coming, AHEAD))
+        ahead = islice(coming, placement.loaders + AHEAD)
+        waiting: deque[Future[Batch]] = deque(pool.submit(prepared, step) for step in ahead)
         try:
             for step in steps:
                 batch = waiting.popleft().result()

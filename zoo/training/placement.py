@@ -5,6 +5,7 @@ channels-last alone slows some networks: so where there is a choice, each way is
 resumed run keeps the choice of its first start, because another one would give other weights.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -30,6 +31,7 @@ class Placement(BaseModel):
     channels_last: bool = False
     threads: int = 1  # on the CPU sums depend on it, to the last bit
     measured: dict[str, float] = {}  # steps per second of each way that was tried
+    loaders: int = 1  # threads that prepared batches; no weight depends on it
 
     def place(self, learner: Learner) -> Learner:
         """The learner on this device, in this memory layout."""
@@ -79,6 +81,19 @@ def choose(learner: Learner, batches: Batches, recipe: Recipe, *, device: str | 
     measured = {name: _steps_per_second(learner, timed, way) for name, way in ways.items()}
     best = max(measured, key=lambda name: measured[name])
     return ways[best].model_copy(update={"measured": measured})
+
+
+def loaders_for(device: str, *, workers: int = 1) -> int:
+    """Threads that should prepare batches: for a GPU the cores that this process may use but the one that drives it,
+    for the CPU one, because steps and batches share the cores there.
+
+    Args:
+        workers: processes of the same kind that share these cores.
+    """
+    if not device.startswith("cuda"):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // workers - 1)
 
 
 def _has_matrix_units(device: str) -> bool:

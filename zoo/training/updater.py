@@ -22,6 +22,7 @@ class Updater(nn.Module):
         optimizer: its class, as in `torch.optim`; `options` go to it.
         schedule: factor on every group's learning rate, from the number of updates done.
         clip: largest allowed L2 norm of all gradients together.
+        clip_value: largest allowed size of each gradient.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Updater(nn.Module):
         *,
         schedule: Schedule | None = None,
         clip: float | None = None,
+        clip_value: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -38,7 +40,7 @@ class Updater(nn.Module):
             options.setdefault("fused", True)
         self.optimizer = optimizer(list(parameters), **options)
         self.schedule = schedule
-        self.clip = clip
+        self.clip, self.clip_value = clip, clip_value
         self.updates = 0
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
 
@@ -46,8 +48,10 @@ class Updater(nn.Module):
         """One update from the gradient of `loss`."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        moved = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if self.clip_value is not None:
+            nn.utils.clip_grad_value_(moved, self.clip_value)
         if self.clip is not None:
-            moved = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(moved, self.clip)
         if self.schedule is not None:
             factor = self.schedule(self.updates)

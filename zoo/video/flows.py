@@ -1,19 +1,13 @@
-"""Optical flow of videos, computed once: kept by content, looked up flow by flow, checked whenever it is read."""
+"""Optical flow of videos, computed once and kept by content."""
 
-import hashlib
-import json
 import shutil
-import warnings
-import zlib
 from collections.abc import Sequence
 from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
 from typing import cast
 from weakref import finalize
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 import torch
@@ -22,13 +16,12 @@ from torch import Tensor, nn
 
 from zoo.artifact import sha256_of
 from zoo.data.ucf101 import Video
-from zoo.durable import atomically
 from zoo.tasks.optical_flow import FlowEstimator
-from zoo.video.clips import CACHED_BYTES, shrunk
+from zoo.video.clips import DECODED_BY, shrunk
+from zoo.video.kept import Kept
 
 LEVELS = 127  # on either side of 0: flow is kept in 8 bits, as Simonyan and Zisserman keep it (section 5)
 PORTION = 32  # pairs of frames that are estimated at once
-DAMAGE = (BadZipFile, KeyError, zlib.error, EOFError, RuntimeError, ValueError, OSError)
 
 
 def estimated(
@@ -70,10 +63,7 @@ def between(
 
 
 class Flows:
-    """The flow between every `gap`-th frame of each video and the next such.
-
-    A video's flows lie in a file of their own, a ZIP with a member for each, whose name is the hash of everything that
-    they come from. A file that is damaged is noticed by its checksums and made again.
+    """The flow between every `gap`-th frame of each video and the next such, in a file for each video.
 
     Args:
         made_by: what identifies the estimator and its weights.
@@ -100,50 +90,32 @@ class Flows:
             self._forget = finalize(self, shutil.rmtree, cache, ignore_errors=True)
         self.folder = cache / "flows"
         self._estimating = Lock()  # an estimator may keep state while it works
-        self._path = lru_cache(None)(self._named)
-        self._kept = lru_cache(CACHED_BYTES // (2 * size[0] * size[1]))(self._flow)
+        self._kept = Kept(self.folder, source=self._source, shape=self._shape, make=self._made, dtype=np.int8)
 
     def count(self, i: int) -> int:
         """How many flows the i-th video has."""
         return (len(self.videos[i]) - 1) // self.gap
 
-    def __call__(self, i: int, *, start: int, length: int) -> Int8[Tensor, "length 2 h w"]:
-        """Consecutive flows of the i-th video, in levels; at its end it stands still."""
-        still = torch.zeros(2, *self.size, dtype=torch.int8)
-        wanted = range(start, start + length)
-        return torch.stack([self._kept(i, number) if number < self.count(i) else still for number in wanted])
+    def __call__(self, i: int, *, start: int, length: int) -> Int8[Tensor, "{length} 2 h w"]:
+        """Consecutive flows of the i-th video, in levels; at its end it stands still. Read only: they may lie in the
+        file."""
+        moving = max(0, min(length, self.count(i) - start))
+        still = torch.zeros(length - moving, 2, *self.size, dtype=torch.int8)
+        if not moving:
+            return still
+        flows = torch.from_numpy(self._kept(i, start, start + moving))
+        return torch.cat((flows, still)) if len(still) else flows
 
-    def _flow(self, i: int, number: int) -> Int8[Tensor, "2 h w"]:
-        try:
-            data = _read(self._path(i), number)
-        except FileNotFoundError:
-            data = self._made(i)[number]
-        except DAMAGE as error:
-            warnings.warn(f"{self._path(i)}: damaged ({error}). Its flows are computed again.", stacklevel=2)
-            data = self._made(i)[number]
-        return torch.from_numpy(np.frombuffer(data, np.int8).reshape(2, *self.size).copy())
+    def _shape(self, i: int) -> tuple[int, int, int, int]:
+        return self.count(i), 2, *self.size
 
-    def _made(self, i: int) -> list[bytes]:
-        """All flows of a video, which are kept."""
+    def _source(self, i: int) -> object:
+        digest = sha256_of(self.videos[i].path)
+        return [self.made_by, digest, self.size, self.gap, self.reach, DECODED_BY]
+
+    def _made(self, i: int) -> Int8[np.ndarray, "n 2 h w"]:
         video = self.videos[i]
         frames = torch.from_numpy(video.clip(0, len(video))[:: self.gap])
         small = shrunk(frames.permute(3, 0, 1, 2)[None], self.size)[0].transpose(0, 1)
         with self._estimating:
-            flows = estimated(self.estimator, small[:-1], small[1:], reach=self.reach)
-            members = [flow.numpy().tobytes() for flow in flows]
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with atomically(self._path(i)) as file, ZipFile(file, "w") as archive:
-                for number, member in enumerate(members):
-                    archive.writestr(ZipInfo(str(number)), member, ZIP_DEFLATED)  # without the time: the same bytes
-        return members
-
-    def _named(self, i: int) -> Path:
-        """The file of a video's flows: by content, so that neither new weights nor another video are confused."""
-        source = [self.made_by, sha256_of(self.videos[i].path), self.size, self.gap, self.reach]
-        return self.folder / f"{hashlib.sha256(json.dumps(source).encode()).hexdigest()}.zip"
-
-
-def _read(path: Path, number: int) -> bytes:
-    """A member of an archive, whose checksum `ZipFile` compares."""
-    with ZipFile(path) as archive:
-        return archive.read(str(number))
+            return estimated(self.estimator, small[:-1], small[1:], reach=self.reach).numpy()

@@ -139,11 +139,11 @@ class Fusion(nn.Module):
 
     def _seen(self, clips: UInt8[Tensor, "n 3 t crop crop"]) -> Float[Tensor, "n units"]:
         """What the streams say of all frames and places."""
-        views = [clips[:, :, list(self.frames)]]
+        frames = clips[:, :, list(self.frames)].float() - MEAN
+        views = [frames]
         if self.foveated:
-            half = self.crop // 2
-            views = [shrunk(views[0], (half, half)), central(views[0], half)]
-        said = [stream(view - MEAN).flatten(1) for stream, view in zip(self.streams, views, strict=True)]
+            views = [functional.avg_pool3d(frames, (1, 2, 2)), central(frames, self.crop // 2)]
+        said = [stream(view).flatten(1) for stream, view in zip(self.streams, views, strict=True)]
         return torch.cat(said, dim=1)
 
     def _units(self) -> int:

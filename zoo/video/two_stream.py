@@ -57,7 +57,7 @@ class TwoStreamRecipe(Recipe):
     mirror: bool = Field(True, description="half of the clips. Not where left and right are classes")
     stack: int = Field(10, ge=1, description="L, flows that the temporal stream sees (section 3.1, table 1b)")
     gap: int = Field(1, ge=1, description="frames from one picture of a flow to the other")
-    flow: str = Field("raft-small.sintel", description="entry that estimates flow; ours")
+    flow: str = Field("raft-small.sintel-clean", description="entry that estimates flow; ours")
     reach: float = Field(20.0, gt=0, description="pixels; longer flow is cut off when it is kept in 8 bits; ours")
     flow_updates: int = Field(32, ge=1, description="refinements of the flow (RAFT, section 4)")
     widths: tuple[int, int, int, int, int] = Field((96, 256, 512, 512, 512), description="conv1 to conv5; figure 1")
@@ -302,7 +302,7 @@ class TwoStreamBatches:
         estimator = refining(upstream.predictor, recipe.flow_updates)
         self.recipe = recipe
         self.videos = split.videos
-        self.frames = Clips(split.videos, size=recipe.size)
+        self.frames = Clips(split.videos, size=recipe.size, cache=inputs.cache)
         self.flows = Flows(
             split.videos,
             cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),

@@ -2,9 +2,10 @@
 
     zoo data convert voc-sbd VOCdevkit/VOC2012 benchmark_RELEASE voc-sbd --val seg11valid.txt
 
-Training: SBD's own list of 8,498 pictures. Validation: VOC 2011's `val` without the pictures that SBD trains on, 736 of
-its 1,111, which the authors publish as `seg11valid.txt` (footnote 7 of the paper; README.md and data/pascal/ in
-github.com/shelhamer/fcn.berkeleyvision.org). All of them are pictures of VOC 2012, too, but its own `val` leaves 904.
+Training: SBD's own list, 8,498 pictures (data/pascal/README.md in github.com/shelhamer/fcn.berkeleyvision.org).
+Validation: VOC 2011's `val` without the pictures that SBD trains on, which the authors publish as
+`data/pascal/seg11valid.txt`, 736 lines (footnote 7 of the paper, says their README.md). All of them are pictures of VOC
+2012, too, but its own `val` leaves others.
 Labels of training are SBD's, without void; those of validation are VOC's.
 
     SBD   dataset/{img/ID.jpg,cls/ID.mat,train.txt}, where GTcls.Segmentation of a .mat file is the picture's classes

@@ -26,10 +26,9 @@ from zoo.video.i3d import (
     ByFlow,
     FlowClips,
     I3DLearner,
-    Inflated,
-    Unit,
     mirrored,
 )
+from zoo.video.inflated import Inflated, Unit
 
 FLOW = "raft-small"
 ENTRY = "raft-small.collage-flow"

@@ -7,7 +7,7 @@ UV := .uv/bin/uv
 RUN := $(UV) run --frozen
 export UV_PYTHON_PREFERENCE ?= system
 
-.PHONY: night test test-slow lint bench install
+.PHONY: night test test-slow lint bench docs install
 .DEFAULT_GOAL := help
 
 help:
@@ -49,3 +49,7 @@ bench: install
 	$(RUN) python tests/bench/loop.py
 	$(RUN) python tests/bench/steps.py
 	$(RUN) python tests/bench/metrics.py
+
+# The pages of the tasks, from their interfaces.
+docs: install
+	$(RUN) python docs/generate.py

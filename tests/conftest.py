@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.shapes import check_shapes
+
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
 torch.set_num_threads(1)  # two shared cores: 8 s against 86 s
+check_shapes()  # before anything of the zoo is imported
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 """The network against sums worked by hand, torchvision and bilinear interpolation; its batches; its weights file."""
 
 import hashlib
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import nn
 from torch.nn import functional
 
 from zoo.contracts import Inputs
@@ -66,6 +68,27 @@ def test_upsampling_starts_as_bilinear_interpolation() -> None:
     # At the border interpolation repeats the last value where a transposed convolution sees nothing.
     inside = np.s_[..., 1:-1, 1:-1]
     torch.testing.assert_close(fine[inside], expected[inside])
+
+
+def test_upsampling_is_a_convolution_whose_matrix_is_transposed() -> None:
+    torch.manual_seed(0)
+    upsample = Skip(4, 3, scale=1.0).upsample
+    nn.init.normal_(upsample.weight)
+    coarse, fine = (3, 5, 4), (3, 10, 8)  # classes, height, width
+    # The convolution with the same weights that goes the other way, column by column.
+    units = torch.eye(math.prod(fine)).view(-1, *fine)
+    matrix = functional.conv2d(units, upsample.weight, stride=2, padding=1).flatten(1).T
+    scores = torch.randn(coarse)
+    torch.testing.assert_close(upsample(scores[None]).flatten(), matrix.T @ scores.flatten())
+
+
+def test_a_transposed_convolution_worked_by_hand() -> None:
+    """Each value of the input stamps the kernel, one pixel further on: where stamps overlap they add up."""
+    layer = type(Skip(1, 1, scale=1.0).upsample)(1, 1, 3, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, 4, 1], [1, 4, 3], [3, 3, 1]]))
+    stamped = layer(torch.tensor([[[[2.0, 1], [4, 4]]]]))[0, 0]
+    assert stamped.tolist() == [[2, 9, 6, 1], [6, 29, 30, 7], [10, 29, 33, 13], [12, 24, 16, 4]]
 
 
 @pytest.mark.parametrize("stride", [32, 16, 8])

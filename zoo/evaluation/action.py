@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
@@ -78,5 +78,5 @@ class _Always:
     def __init__(self, label: int, *, classes: int) -> None:
         self.label, self.classes = label, classes
 
-    def probabilities(self, clips: Tensor) -> Tensor:
+    def probabilities(self, clips: UInt8[Tensor, "n 3 1 h w"]) -> Float[Tensor, "n classes"]:
         return torch.nn.functional.one_hot(torch.full((len(clips),), self.label), self.classes).float()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
@@ -57,8 +58,8 @@ class _Always:
     def __init__(self, label: int, *, classes: int) -> None:
         self.scores = torch.nn.functional.one_hot(torch.tensor(label), classes).float()
 
-    def probabilities(self, images: Tensor) -> Tensor:
+    def probabilities(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         return self.scores.expand(len(images), -1)
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         return self.probabilities(images)

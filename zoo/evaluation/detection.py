@@ -97,7 +97,7 @@ class _SameEverywhere:
     scores: Float[np.ndarray, " k"]
     classes: Int64[np.ndarray, " k"]
 
-    def detect(self, images: Tensor) -> list[Detections]:
+    def detect(self, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
         height, width = images.shape[-2:]
         boxes = self.boxes * [width, height, width, height]
         left, top, right, bottom = np.rint([*boxes[:, :2].T, *(boxes[:, :2] + boxes[:, 2:]).T])[..., None, None]

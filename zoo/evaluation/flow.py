@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
@@ -51,7 +51,7 @@ class FlowBenchmark:
 class _Still:
     """Says that nothing moved."""
 
-    def flow(self, first: Tensor, _second: Tensor) -> Float[Tensor, "n 2 h w"]:
+    def flow(self, first: UInt8[Tensor, "n 3 h w"], _second: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 2 h w"]:
         return torch.zeros(len(first), 2, *first.shape[-2:])
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from safetensors.numpy import load, save
 from torch import Tensor
 
@@ -22,7 +22,6 @@ from zoo.evaluation.inception import FIDInception, open_inception
 from zoo.evaluation.stage import Stage
 from zoo.scoring.samples import (
     SPLITS,
-    Float64,
     InceptionQuality,
     Moments,
     distance_to,
@@ -99,7 +98,7 @@ class InceptionSamplingBenchmark:
             "real": grid(self.images[:SHOWN]),
         }
 
-    def reference(self, network: Any) -> dict[str, Float64]:
+    def reference(self, network: Any) -> dict[str, Float[np.ndarray, "..."]]:
         """Mean (d,) and factored covariance (d, d) of the split's features, and features of pictures spread over it.
 
         Kept in a file named by the pictures and the weights they were made from; a damaged one is made again.
@@ -121,7 +120,7 @@ class InceptionSamplingBenchmark:
             write_atomically(path, kept)
         return load(kept[32:])
 
-    def _measured(self, network: Any) -> dict[str, Float64]:
+    def _measured(self, network: Any) -> dict[str, Float[np.ndarray, "..."]]:
         moments = _seen(network, torch.from_numpy(self.images).split(AT_ONCE)).moments
         spread = np.linspace(0, len(self.images) - 1, num=min(len(self.images), SPLITS * SUBSET), dtype=int)
         chosen = torch.from_numpy(self.images[spread]).split(AT_ONCE)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from zoo.contracts import Benchmark, Inputs, Recipe, Scores
+from zoo.contracts import Inputs, Recipe, Scores
 from zoo.entry import Entry
 from zoo.evaluation.inception_sampling import InceptionSamplingBenchmark
 from zoo.evaluation.sampling import SamplingBenchmark
@@ -21,7 +21,7 @@ class SamplerRecipe(Recipe):
         return () if self.space == INCEPTION else (Entry.of(self.space, self.scored),)
 
 
-def sample_quality(recipe: SamplerRecipe, inputs: Inputs) -> Benchmark:
+def sample_quality(recipe: SamplerRecipe, inputs: Inputs) -> SamplingBenchmark | InceptionSamplingBenchmark:
     """Fréchet distance, inception score and kernel distance of draws to the training split, in the recipe's space."""
     if recipe.space == INCEPTION:
         return InceptionSamplingBenchmark(recipe.scored, inputs, draws=recipe.draws)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, cast
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -298,20 +298,22 @@ class Denoiser(nn.Module):
             raise ValueError(f"expected at most {len(self.kept)} draw_steps, as many as it is trained on, got {steps}")
         self.draw_steps, self.reverse = steps, reverse
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"], t: Int64[Tensor, "n"]) -> Float[Tensor, "n c h w"]:
         return self.network(x, t)
 
-    def noised(self, pictures: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def noised(
+        self, pictures: Float[Tensor, "n c h w"], t: Int64[Tensor, "n"], noise: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n c h w"]:
         """x_t given x_0, in one step (eq. 4)."""
         kept = self.kept[t][:, None, None, None]
         return kept.sqrt() * pictures + (1.0 - kept).sqrt() * noise
 
-    def sample(self, count: int, *, seed: int) -> Tensor:
+    def sample(self, count: int, *, seed: int) -> UInt8[Tensor, "count c h w"]:
         return self.drawn(count, seed=seed, steps=self.draw_steps, reverse=self.reverse)
 
     @torch.inference_mode()
-    def drawn(self, count: int, *, seed: int, steps: int, reverse: ReverseStep) -> Tensor:
-        """Pictures (count, c, h, w) uint8, in so many of the trained steps, spread evenly (Song et al., section 4.2).
+    def drawn(self, count: int, *, seed: int, steps: int, reverse: ReverseStep) -> UInt8[Tensor, "count c h w"]:
+        """Pictures, in so many of the trained steps, spread evenly (Song et al., section 4.2).
 
         The last step gives its mean: a picture without noise (Ho et al., algorithm 2).
         """

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -111,18 +112,18 @@ class Generator(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         self.to_picture = nn.Conv2d(width, channels, 3, padding=1)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
         x = self.blocks(self.project(z).view(-1, self.width, self.base, self.base))
         return torch.tanh(self.to_picture(functional.relu(self.norm(x))))
 
-    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def noise(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count latent"]:
         """z drawn from N(0, I), from the global generator of its device unless one of the CPU is given."""
         device = self.project.weight.device
         drawn_on = "cpu" if generator else device
         return torch.randn(count, self.latent, generator=generator, device=drawn_on).to(device)
 
     @torch.inference_mode()
-    def sample(self, count: int, *, seed: int) -> Tensor:
+    def sample(self, count: int, *, seed: int) -> UInt8[Tensor, "count c h w"]:
         was_training = self.training
         pictures = self.eval()(self.noise(count, torch.Generator().manual_seed(seed)))
         self.train(was_training)
@@ -142,7 +143,7 @@ class Critic(nn.Module):
         )
         self.score = nn.Linear(width, 1, bias=False)  # a constant cancels in real - fake
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
         return self.score(functional.relu(self.blocks(pictures)).mean(dim=(2, 3))).squeeze(1)
 
 
@@ -170,7 +171,9 @@ def initialise(network: Generator | Critic) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(
+    critic: nn.Module, real: Float[Tensor, "n c h w"], fake: Float[Tensor, "n c h w"]
+) -> Float[Tensor, ""]:
     """E (|grad D(x)| - 1)^2 on points drawn uniformly from lines between real and fake pairs (section 4, eq. 3)."""
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = (fake + share * (real - fake)).requires_grad_(True)

@@ -7,6 +7,7 @@ mirrors the generator. No pooling, batch normalisation everywhere but at the pic
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float, UInt8
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
@@ -39,17 +40,17 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers, _doubling(maps[-1], channels, kernel, bias=True), nn.Tanh())
         self.apply(initialise)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
         return self.layers(self.project(z).unflatten(1, (-1, self.first, self.first)))
 
-    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def noise(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count latent"]:
         """z drawn uniformly (figure 1), from the global generator of its device unless one of the CPU is given."""
         device = self.project.weight.device
         drawn_on = "cpu" if generator else device
         return torch.rand(count, self.latent, generator=generator, device=drawn_on).to(device) * 2.0 - 1.0
 
     @torch.inference_mode()
-    def sample(self, count: int, *, seed: int) -> Tensor:
+    def sample(self, count: int, *, seed: int) -> UInt8[Tensor, "count c h w"]:
         was_training = self.training
         pictures = self.eval()(self.noise(count, torch.Generator().manual_seed(seed)))
         self.train(was_training)
@@ -70,7 +71,7 @@ class Discriminator(nn.Module):
         self.score = nn.Linear(maps[-1] * first * first, 1)
         self.apply(initialise)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
         return self.score(self.layers(pictures).flatten(1)).squeeze(1)
 
 

@@ -9,6 +9,7 @@ covariance has full rank.
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -44,14 +45,14 @@ class DigitNetwork(nn.Module):
         )
         self.scores = nn.Linear(recipe.features, len(facts.classes))
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         return self.body(images.float() / 127.5 - 1.0)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Class scores before the softmax."""
         return self.scores(self.features(images))
 
-    def probabilities(self, images: Tensor) -> Tensor:
+    def probabilities(self, images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         return self(images).softmax(dim=1)
 
 

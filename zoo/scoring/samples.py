@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float64
 from scipy.linalg import LinAlgError, cholesky, eigh, eigvalsh, qr
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dsygst
@@ -17,7 +18,6 @@ from scipy.linalg.lapack import dsygst
 from zoo.scoring.metrics import Metric
 from zoo.scoring.units import Units
 
-Float64 = npt.NDArray[np.float64]
 SPLITS = 10  # of the inception score
 TINY = np.finfo(np.float64).tiny
 ROWS_AT_ONCE = 1024  # of a large set, so that no matrix grows with it
@@ -115,8 +115,8 @@ class Moments:
         self.count = count
 
     @property
-    def covariance(self) -> Float64:
-        """The unbiased one, (d, d)."""
+    def covariance(self) -> Float64[np.ndarray, "d d"]:
+        """The unbiased one."""
         return self.scatter / (self.count - 1)
 
 
@@ -142,7 +142,9 @@ def distance_between(
     return max(0.0, float(difference @ difference + np.vdot(a, a) + np.vdot(b, b) - 2.0 * nuclear_norm))
 
 
-def _centred(values: Float64, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
+def _centred(
+    values: Float64[np.ndarray, "n d"], counts: npt.NDArray[np.int64] | None = None
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "n d"]]:
     """The mean, and A with A'A = the covariance."""
     mean = np.average(values, axis=0, weights=counts)
     centred = values - mean
@@ -150,13 +152,17 @@ def _centred(values: Float64, counts: npt.NDArray[np.int64] | None = None) -> tu
     return mean, centred
 
 
-def moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
-    """Mean (d,) and covariance (d, d) of features (n, d), row i counted `counts[i]` times."""
+def moments(
+    features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "d d"]]:
+    """Mean and covariance of features (n, d), row i counted `counts[i]` times."""
     mean, half = _half_moments(features, counts)
     return mean, half + np.tril(half, -1).T
 
 
-def _half_moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None) -> tuple[Float64, Float64]:
+def _half_moments(
+    features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None = None
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "d d"]]:
     """The same, the covariance's upper half left zero: nothing below reads it."""
     values = np.asarray(features)
     total = len(values) if counts is None else counts.sum()
@@ -171,7 +177,12 @@ def _half_moments(features: npt.ArrayLike, counts: npt.NDArray[np.int64] | None 
     return mean, half
 
 
-def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, other: Float64) -> float:
+def frechet_distance(
+    mean: Float64[np.ndarray, "d"],
+    covariance: Float64[np.ndarray, "d d"],
+    other_mean: Float64[np.ndarray, "d"],
+    other: Float64[np.ndarray, "d d"],
+) -> float:
     """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), squared distance of two Gaussians, at least 0.
 
     The eigenvalues of S1 S2 are those of L' S2 L with S1 = L L', a symmetric matrix: one factorisation and one
@@ -181,7 +192,12 @@ def frechet_distance(mean: Float64, covariance: Float64, other_mean: Float64, ot
     return distance_to(mean, factor_of(covariance), other_mean, other)
 
 
-def distance_to(mean: Float64, factor: Float64, other_mean: Float64, other: Float64) -> float:
+def distance_to(
+    mean: Float64[np.ndarray, "d"],
+    factor: Float64[np.ndarray, "d d"],
+    other_mean: Float64[np.ndarray, "d"],
+    other: Float64[np.ndarray, "d d"],
+) -> float:
     """`frechet_distance` to a reference whose covariance is already factored: most of the work is done once."""
     product, _ = dsygst(other, factor, itype=2, lower=1)  # L' S L, half of it
     eigenvalues = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False)
@@ -191,7 +207,7 @@ def distance_to(mean: Float64, factor: Float64, other_mean: Float64, other: Floa
     return max(0.0, float(distance))
 
 
-def factor_of(covariance: Float64) -> Float64:
+def factor_of(covariance: Float64[np.ndarray, "d d"]) -> Float64[np.ndarray, "d d"]:
     """Lower triangular L with L L' = the covariance, which may be singular (a feature that never moves)."""
     try:
         return np.asarray(cholesky(covariance, lower=True))
@@ -219,12 +235,12 @@ def kernel_distance(features: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     return within_x + within_y - 2.0 * _kernel_sum(x, y) / (n * m)
 
 
-def _kernel_sum(x: Float64, y: Float64) -> float:
+def _kernel_sum(x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "m d"]) -> float:
     """Sum of the kernel over all pairs, some rows at a time: all pairs of 60,000 samples would take 29 GB."""
     rows = (x[start : start + ROWS_AT_ONCE] for start in range(0, len(x), ROWS_AT_ONCE))
     return float(sum(((part @ y.T / x.shape[1] + 1.0) ** 3).sum() for part in rows))
 
 
-def _kernel_trace(x: Float64) -> float:
+def _kernel_trace(x: Float64[np.ndarray, "n d"]) -> float:
     """Sum of the kernel of each sample with itself."""
     return float((((x**2).sum(axis=1) / x.shape[1] + 1.0) ** 3).sum())

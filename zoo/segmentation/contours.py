@@ -16,7 +16,7 @@ NEAR = 0.02  # of a contour's extent: what lies that near to its edge is extreme
 LEAST_AREA = 5.0  # of a part, in pixels; smaller ones are dropped (code, snake_voc_utils.py)
 REACH = 1 / 8  # of a box's side, to either side of an extreme point: an edge of the octagon (section 3.2)
 
-Points = Float32[np.ndarray, "n 2"]
+Points = Float32[np.ndarray, "_ 2"]
 
 
 def diamonds(boxes: Float[Tensor, "n 4"]) -> Float[Tensor, "n 4 2"]:

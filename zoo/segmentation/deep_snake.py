@@ -195,7 +195,7 @@ class DeepSnake(nn.Module):
             for each, contours in self.outlined(images)
         ]
 
-    def outlined(self, images: UInt8[Tensor, "n 3 h w"]) -> list[tuple[Detections, Contours]]:
+    def outlined(self, images: UInt8[Tensor, "n 3 h w"]) -> list[tuple[Detections, Float[Tensor, "_ points 2"]]]:
         """What the detector found in each picture, and a contour of each thing, in pixels of the picture."""
         found = self.detector.detect(images)
         counts = [len(each.boxes) for each in found]

@@ -218,7 +218,7 @@ class Pairs:
         exemplars, searches = zip(*(self._pair(rng) for _ in range(self.recipe.batch_size)), strict=True)
         return {"exemplar": as_images(exemplars), "search": as_images(searches)}
 
-    def _pair(self, rng: np.random.Generator) -> tuple[Frame, Frame]:
+    def _pair(self, rng: np.random.Generator) -> tuple[UInt8[np.ndarray, "z z 3"], UInt8[np.ndarray, "x x 3"]]:
         video = int(rng.integers(len(self.videos)))
         frames, gap = self.videos[video][1], self.recipe.max_gap
         z = int(rng.integers(len(frames)))

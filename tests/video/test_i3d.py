@@ -189,15 +189,16 @@ def test_pixels_and_flow_are_scaled_to_one() -> None:
     """Flow of `reach` pixels is 127 levels, and 1 to the network."""
     shown: list[Tensor] = []
 
-    class Showing(nn.Module):
+    class Showing(Inflated):
         def forward(self, x: Tensor) -> Tensor:
             shown.append(x)
-            return x.mean(dim=(1, 2, 3, 4))
+            return x.mean(dim=(2, 3, 4))
 
-    ByColour(Showing(), clip_length=2, size=(4, 4), crop=4)(torch.tensor([0, 255]).view(1, 1, 2, 1, 1).to(torch.uint8))
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2, 1, 1).expand(-1, 3, -1, -1, -1)
+    ByColour(Showing(2, thin=16), clip_length=2, size=(1, 1), crop=1)(pixels)
     levels = torch.tensor([-127, 0, 127, 64], dtype=torch.int8).view(1, 2, 2, 1, 1)
-    ByFlow(Showing(), nn.Identity(), flows=2, gap=1, reach=20.0, size=(1, 1), crop=1)(levels)
-    assert shown[0].flatten().tolist() == [-1, 1]
+    ByFlow(Showing(2, thin=16), nn.Identity(), flows=2, gap=1, reach=20.0, size=(1, 1), crop=1)(levels)
+    assert shown[0][0, 0].flatten().tolist() == [-1, 1]
     assert shown[1].shape == (1, 2, 2, 1, 1)  # direction before time
     assert shown[1].flatten().tolist() == pytest.approx([-1, 1, 0, 64 / 127])
 

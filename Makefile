@@ -49,6 +49,7 @@ bench: install
 	$(RUN) python tests/bench/loop.py
 	$(RUN) python tests/bench/steps.py
 	$(RUN) python tests/bench/metrics.py
+	$(RUN) python tests/bench/planning.py
 
 # The pages of the tasks, from their interfaces.
 docs: install

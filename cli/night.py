@@ -17,6 +17,9 @@ def night(
     force: Annotated[
         bool, typer.Option("--force", help="Train again what did not change; the same weights must come out.")
     ] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Train every entry, and what it is built on, under this seed.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; do nothing.")] = False,
     as_json: JSON = False,
 ) -> None:
@@ -25,7 +28,11 @@ def night(
     Stopped or killed at any moment, the same command goes on from there. An entry that fails, fails alone. Exits 0 if
     every entry is as it should be, else 1.
 
-    Examples: [bold]zoo night --dry-run[/bold] · [bold]zoo night --lineup mini --only 'fcn*'[/bold]
+    Under another seed an entry is registered and judged like any other version; what it is only scored with keeps its
+    own seed, so that numbers of all seeds compare.
+
+    Examples: [bold]zoo night --dry-run[/bold] · [bold]zoo night --lineup mini --only 'fcn*'[/bold] ·
+    [bold]zoo night --lineup mini --seed 1[/bold]
     """
     from flows.lineups import lineup as slots
     from flows.night import night as run
@@ -33,7 +40,7 @@ def night(
     from registry.settings import settings
 
     if dry_run:
-        decisions = plan(slots(lineup), settings=settings(), only=only, force=force)
+        decisions = plan(slots(lineup, seed=seed), settings=settings(), only=only, force=force)
         shown = ("entry", "recipe", "action", "why")
         rows = [decision.as_json() for decision in decisions]
         print_table(rows if as_json else [{key: row[key] for key in shown} for row in rows], as_json=as_json)
@@ -41,7 +48,7 @@ def night(
     from cli.watch import Watch
 
     with Watch() as watch:
-        summary = run(slots(lineup), settings=settings(), only=only, force=force, say=watch.say)
+        summary = run(slots(lineup, seed=seed), settings=settings(), only=only, force=force, say=watch.say)
     if as_json:
         typer.echo(json.dumps(summary.model_dump(mode="json"), indent=2))
     else:

@@ -93,7 +93,7 @@ class _Night:
         """One Prefect task for each dataset to verify and each entry, with edges from what they need."""
         from flows.server import prefect_api
 
-        entries = {decision.entry for decision in due}
+        trains: dict[str, str] = {decision.entry: decision.trains for decision in due}
         datasets = {name: f"data {name}" for d in due if d.action in READING for name in d.datasets}
         try:
             with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self._warn):
@@ -102,7 +102,7 @@ class _Night:
                 works = {label: Work(partial(self._verify, name)) for name, label in datasets.items()}
                 for decision in due:
                     data = [datasets[name] for name in decision.datasets if decision.action in READING]
-                    upstream = [entry for entry in decision.upstream if entry in entries]
+                    upstream = [entry for entry, needed in decision.upstream.items() if trains.get(entry) == needed]
                     works[decision.entry] = Work(partial(self._entry, decision), needs=data + upstream)
                 run(self.folder.name, works, log=self.folder / "prefect.log")
         except Exception as error:  # Prefect's own: what the works raise ends in their tasks

@@ -6,8 +6,10 @@ been loaded.
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +115,14 @@ class _Planner:
         self.sources = Sources(settings.home / "memo" / "source.json")
         self.decisions: dict[Entry, Decision] = {}
 
+    @cached_property
+    def unseeded(self) -> "_Planner":
+        """The same line-up under its recipes' own seeds."""
+        plain = copy(self)
+        plain.entries = {entry: slot._replace(seed=None) for entry, slot in self.entries.items()}
+        plain.decisions = {}
+        return plain
+
     def decide(self, entry: Entry, *, awaited: tuple[Entry, ...]) -> Decision:
         """The decision on an entry, after those on what it needs."""
         if entry in awaited:
@@ -129,8 +139,8 @@ class _Planner:
         if fault := self.described[slot.family].fault:
             raise _Blocked(fault)
         recipe = _recipe(slot, self.described)
-        needed = (*recipe.needs, *recipe.scoring_needs)
-        upstream = {name: self._trains(Entry(name), awaited) for name in needed}
+        upstream = {name: self._scores_with(Entry(name), awaited) for name in recipe.scoring_needs}
+        upstream |= {name: self._trains(Entry(name), awaited) for name in recipe.needs}
         try:
             data = {name: self.manifest.digest(name) for name in (recipe.dataset, recipe.scored)}
             made = ingredients(slot.family, recipe, data=data, upstream=upstream, sources=self.sources)
@@ -152,6 +162,16 @@ class _Planner:
         if champion is None:
             raise _Blocked(f"needs {needed}, which is neither in this line-up nor has a champion: train it first")
         return champion.trains
+
+    def _scores_with(self, needed: Entry, awaited: tuple[Entry, ...]) -> str:
+        """The weights of an entry that only scoring uses: those of its recipe's own seed, whatever tonight's is, for
+        numbers that were made with others would not compare."""
+        if needed not in self.entries or self.entries[needed].seed is None:
+            return self._trains(needed, awaited)
+        plain = self.unseeded.decide(needed, awaited=())
+        if plain.action not in ("skip", "judge") and plain.trains != self._trains(needed, awaited):
+            raise _Blocked(f"is scored with {needed} under its recipe's own seed, which has to be registered first")
+        return plain.trains
 
     def _action(self, entry: Entry, made: Ingredients) -> tuple[Action, str, Version | None]:
         proof = self.registry.proof(entry, made.scores)
@@ -208,7 +228,10 @@ def _recipe(slot: Slot, described: Mapping[str, Description]) -> RecipeDescripti
     recipes = variants[slot.variant]
     if slot.recipe not in recipes:
         raise ValueError(f"{slot.family} has no recipe {slot.recipe!r}; it has: {', '.join(recipes)}.")
-    return recipes[slot.recipe]
+    recipe = recipes[slot.recipe]
+    if slot.seed is None:
+        return recipe
+    return recipe.model_copy(update={"training": recipe.training | {"seed": slot.seed}})
 
 
 def _step(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""What every test shares: one thread, where the small real data sets are, and the made ones."""
+"""What every test shares: one thread, an empty registry, where the small real data sets are, and the made ones."""
 
 import os
 import shutil
@@ -46,3 +46,14 @@ def datasets(request: pytest.FixtureRequest) -> Iterator[Path]:
 def made_copy(datasets: Path, tmp_path: Path) -> Callable[[str], Path]:
     """Gives a made data set as a folder that the test may change."""
     return lambda name: Path(shutil.copytree(datasets / name, tmp_path / name, copy_function=shutil.copyfile))
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database with all its tables: making one costs seconds."""
+    from registry.client import connect
+    from registry.settings import Settings
+
+    home = tmp_path_factory.mktemp("migrated")
+    connect(Settings(home, home, f"sqlite:///{home / 'mlflow.db'}")).search_experiments()
+    return home / "mlflow.db"

@@ -80,7 +80,7 @@ class Record(BaseModel):
     floor: Score
     parameters: int
     steps: int
-    seconds: float  # training time, all attempts together
+    seconds: float  # of training, all attempts together: the processor's on a CPU, else elapsed
     placement: dict[str, Any]  # device, precision, memory layout, threads
     versions: dict[str, str]  # torch, nightzoo, python
 

@@ -29,7 +29,7 @@ def test_a_model_of_before_loads_and_answers_what_it_did(
 ) -> None:
     kept = BEFORE / name
     if not kept.exists() and request.config.getoption("--accept"):
-        keep(Short(name, request.getfixturevalue("datasets")), kept, tmp_path)
+        keep(Short(name, request.getfixturevalue("little")), kept, tmp_path)
     assert kept.is_dir(), "if the family is new, run pytest with --accept"
     found = _answers(kept, tmp_path / "again")
     assert_telling(found)

@@ -14,8 +14,8 @@ EXPECTED = Path(__file__).parent.parent / "expected" / "outputs.json"
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_answers_what_is_on_record(name: str, datasets: Path, request: pytest.FixtureRequest) -> None:
-    short = Short(name, datasets)
+def test_answers_what_is_on_record(name: str, little: Path, request: pytest.FixtureRequest) -> None:
+    short = Short(name, little)
     facts = short.of.training_set(short.recipe, short.inputs).facts
     predictor = short.learner().predictor().eval()
     predictor.load_state_dict(ramp(shapes_of(predictor.state_dict())))

@@ -1,4 +1,4 @@
-"""The promises that every family of the catalogue keeps, on its own `smoke` recipe and real made data."""
+"""The promises that every family of the catalogue keeps, on its own `smoke` recipe and a little of the made data."""
 
 import json
 from collections.abc import Mapping
@@ -20,10 +20,12 @@ from zoo.catalogue import CATALOGUE, family
 from zoo.contracts import Batches, Benchmark, Family, Inputs, Learner, Recipe, Upstream
 from zoo.entry import Entry
 from zoo.evaluation.evaluate import evaluate
+from zoo.evaluation.sample_quality import SamplerRecipe
 from zoo.scoring.units import Units
 from zoo.training import Progress, train
 
 STEPS = 4
+DRAWS = 100  # pictures that samplers are scored on
 EXPECTED = Path(__file__).parent.parent / "expected" / "parameters.json"
 
 pytestmark = pytest.mark.parametrize("name", CATALOGUE)
@@ -34,11 +36,18 @@ class Short:
 
     def __init__(self, name: str, datasets: Path) -> None:
         self.of: Family = family(name)
+        smoke = self.of.recipe("smoke")
+        drawn = {"draws": DRAWS} if isinstance(smoke, SamplerRecipe) else {}
         # What is not trained has 0 steps and stays so.
-        self.recipe: Recipe = self.of.recipe("smoke", steps=min(STEPS, self.of.recipe("smoke").steps))
+        self.recipe: Recipe = smoke.but(steps=min(STEPS, smoke.steps), **drawn)
         needed = (*self.recipe.needs, *self.recipe.scoring_needs)
         upstream = {entry: _upstream(Entry(entry), datasets) for entry in needed}
         self.inputs = Inputs(datasets=datasets, upstream=upstream, cache=datasets.parent / "cache")
+
+    def trained(self) -> tuple[Learner, list[dict[str, float]]]:
+        """The learner of an uninterrupted run, a copy, and its losses."""
+        learner, losses = _trained(self.of.name, self.inputs.datasets)
+        return deepcopy(learner), losses
 
     def train(self, folder: Path, **changes: object) -> tuple[Learner, list[dict[str, float]]]:
         losses: list[dict[str, float]] = []
@@ -48,6 +57,19 @@ class Short:
 
         trained = train(self.of, self.recipe.but(**changes), self.inputs, folder, report=report, checkpoint_seconds=0)
         return trained.learner, losses
+
+    def interrupted(self, folder: Path, *, after: int, **changes: object) -> list[dict[str, float]]:
+        """Train until this step and no further; the losses so far."""
+        losses: list[dict[str, float]] = []
+
+        def report(progress: Progress) -> None:
+            losses.append(dict(progress.scalars))
+            if progress.step == after:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(self.of, self.recipe.but(**changes), self.inputs, folder, report=report, checkpoint_seconds=0)
+        return losses
 
     def batches(self, **changes: object) -> Batches:
         """Of a family that is stepped; of another one the test that asks is skipped."""
@@ -64,11 +86,16 @@ class Short:
 
 
 @cache
+def _trained(name: str, datasets: Path) -> tuple[Learner, list[dict[str, float]]]:
+    """A family's short run, made once for all that ask: nobody changes it."""
+    return Short(name, datasets).train(datasets.parent / "trained" / name)
+
+
 def _upstream(entry: Entry, datasets: Path) -> Upstream:
     short = Short(entry.family, datasets)
     assert short.of.entry(short.recipe) == entry
-    learner, _ = short.train(datasets.parent / "upstream" / entry)
-    return Upstream(entry=entry, predictor=learner.predictor().eval(), digest="0" * 64)
+    learner, _ = _trained(entry.family, datasets)
+    return Upstream(entry=entry, predictor=deepcopy(learner.predictor()).eval(), digest="0" * 64)
 
 
 def _identity(of: Family, recipe: Recipe, inputs: Inputs) -> Identity:
@@ -83,8 +110,8 @@ def _identity(of: Family, recipe: Recipe, inputs: Inputs) -> Identity:
 
 
 @pytest.fixture
-def short(name: str, datasets: Path) -> Short:
-    return Short(name, datasets)
+def short(name: str, little: Path) -> Short:
+    return Short(name, little)
 
 
 def test_has_the_three_recipes_and_they_survive_json(name: str) -> None:
@@ -116,24 +143,19 @@ def test_a_batch_is_a_function_of_seed_and_step(short: Short) -> None:
 
 
 def test_same_seed_same_losses_and_another_seed_others(short: Short, tmp_path: Path) -> None:
-    one, losses = short.train(tmp_path / "one")
-    two, same = short.train(tmp_path / "two")
-    _, others = short.train(tmp_path / "three", seed=1)
+    one, losses = short.trained()
+    two, same = short.train(tmp_path / "again")
     assert losses == same
-    assert losses != others or not short.recipe.steps
     assert _equal(one.predictor().state_dict(), two.predictor().state_dict())
+    if short.recipe.steps:
+        assert short.interrupted(tmp_path / "other", after=1, seed=1) != losses[:1]
 
 
 def test_resuming_is_bit_exact(short: Short, tmp_path: Path) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.step == STEPS // 2:
-            raise KeyboardInterrupt
-
     if not short.recipe.steps:
         pytest.skip("nothing is trained, so nothing is resumed")
-    whole, _ = short.train(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train(short.of, short.recipe, short.inputs, tmp_path / "parts", report=stop, checkpoint_seconds=0)
+    whole, _ = short.trained()
+    short.interrupted(tmp_path / "parts", after=STEPS // 2)
     parts, _ = short.train(tmp_path / "parts")
     assert _equal(_tensors(whole.state_dict()), _tensors(parts.state_dict()))
 
@@ -160,7 +182,7 @@ def test_has_the_number_of_parameters_on_record(short: Short, name: str, request
 
 
 def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Short, tmp_path: Path) -> None:
-    learner, _ = short.train(tmp_path / "run")
+    learner, _ = short.trained()
     predictor, benchmark = learner.predictor().eval(), short.benchmark()
     units = evaluate(benchmark, predictor).units
     kept = deepcopy(units)
@@ -173,22 +195,6 @@ def test_saved_and_loaded_it_predicts_the_same_and_scores_within_range(short: Sh
     assert _same_units(evaluate(benchmark, loaded).units, units)
     units.write(tmp_path / "units.parquet")
     assert benchmark.scoring.aggregate(Units.read(tmp_path / "units.parquet")) == values
-
-
-def test_counting_every_unit_once_is_no_change_and_the_floor_is_scored_on_the_same_units(short: Short) -> None:
-    benchmark = short.benchmark()
-    method, trivial = benchmark.floor()
-    scored = evaluate(benchmark, trivial)
-    units = scored.units
-    primary = benchmark.scoring.metrics[0].name
-    once = benchmark.scoring.aggregate(units, np.ones(len(units), dtype=np.int64))
-    assert once[primary] == pytest.approx(benchmark.scoring.aggregate(units)[primary])
-    assert method
-    assert {"id", "image", "sequence"} & set(units.rows) or not benchmark.scoring.paired, "nothing names the units"
-    assert benchmark.protocol.split("/")[1].startswith(benchmark.scoring.id)
-    for picture in benchmark.pictures(scored, scored).values():
-        assert picture.dtype == np.uint8
-        assert picture.shape[2] == 3
 
 
 def sealed(short: Short, learner: Learner, folder: Path) -> Path:

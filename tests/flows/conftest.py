@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from flows.datasets.commands import make
+from flows.fingerprint import Description, describe
 from flows.server import prefect_api
 from registry.settings import Settings
 from registry.store import connect
+from zoo.catalogue import CATALOGUE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("cli", "flows", "registry", "zoo")
@@ -81,6 +83,20 @@ class Place:
         text = path.read_text()
         assert old in text, f"{file} holds no {old!r} any more"
         path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture(scope="session")
+def memo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What remembers what every family says of itself: asking them costs seconds."""
+    folder = tmp_path_factory.mktemp("memo")
+    describe(CATALOGUE, memo=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def described(memo: Path) -> dict[str, Description]:
+    """What every family says of itself."""
+    return describe(CATALOGUE, memo=memo)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from registry.client import connect
 from registry.settings import Settings
 from zoo.artifact import Identity, Record, Score, seal, sha256_of
 from zoo.scoring.bootstrap import error_and_interval
@@ -24,14 +23,6 @@ PROTOCOL = "digits-test/accuracy@1"
 CLASSES = 4
 
 Making = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database with all its tables: making one costs seconds."""
-    home = tmp_path_factory.mktemp("migrated")
-    connect(Settings(home, home, f"sqlite:///{home / 'mlflow.db'}")).search_experiments()
-    return home / "mlflow.db"
 
 
 @pytest.fixture

@@ -100,3 +100,18 @@ def test_without_names_their_number_has_to_do() -> None:
     Units({"value": np.arange(3.0)}).check_paired(Units({"value": np.zeros(3)}))
     with pytest.raises(ValueError, match="got 3 and 2"):
         Units({"value": np.arange(3.0)}).check_paired(Units({"value": np.zeros(2)}))
+
+
+def test_what_was_read_can_be_written_again(tmp_path: Path) -> None:
+    """As a floor is that was kept for the next model: names, numbers, vectors and lists of any length."""
+    lists = np.empty(2, dtype=object)
+    lists[:] = [np.arange(3), np.arange(1)]
+    rows = {"id": np.array(["a", "bb"]), "sure": np.array([True, False]), "at": np.eye(2), "tracks": lists}
+    Units(rows).write(tmp_path / "first.parquet")
+    Units.read(tmp_path / "first.parquet").write(tmp_path / "second.parquet")
+    again = Units.read(tmp_path / "second.parquet").rows
+    assert {name: again[name].dtype.kind for name in rows} == {"id": "U", "sure": "b", "at": "f", "tracks": "O"}
+    for name in ("id", "sure", "at"):
+        np.testing.assert_array_equal(again[name], rows[name])
+    for found, expected in zip(again["tracks"], lists, strict=True):
+        np.testing.assert_array_equal(found, expected)

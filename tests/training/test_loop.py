@@ -15,7 +15,7 @@ from torch import nn
 from zoo.contracts import Batch, Facts, Family, Inputs, Learner, Recipe, Scalars
 from zoo.training import EMA, Diverged, Progress, Updater, shuffled, train
 from zoo.training.checkpoint import Checkpoints
-from zoo.training.loop import _mix
+from zoo.training.loop import Stopwatch, _mix
 from zoo.training.order import _order
 from zoo.training.placement import loaders_for
 from zoo.training.updater import linear_decay
@@ -254,3 +254,12 @@ def test_updater_follows_its_schedule() -> None:
         update(weight * 1.0)
         steps.append(before - weight.item())
     assert steps == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
+
+
+def test_a_run_costs_the_time_of_the_processor_it_computes_on_else_what_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = {"process_time": 1.0, "monotonic": 10.0}
+    for name in clocks:
+        monkeypatch.setattr(time, name, lambda name=name: clocks[name])
+    watch = Stopwatch()
+    clocks |= {"process_time": 3.5, "monotonic": 17.0}
+    assert (watch.seconds("cpu"), watch.seconds("cuda:0")) == (2.5, 7.0)

@@ -217,7 +217,7 @@ FAMILY = Family(
             dataset="digits", steps=250, batch_size=32, width=16, flat_blocks=1, learning_rate=2e-3, **PLAIN
         ),
         "mini": WganGpRecipe(
-            dataset="digits", steps=900, batch_size=32, width=32, flat_blocks=1, learning_rate=1e-3, **PLAIN
+            dataset="digits", steps=450, batch_size=32, width=32, flat_blocks=1, learning_rate=1e-3, **PLAIN
         ),
         "mnist": WganGpRecipe(
             dataset="mnist", steps=600, batch_size=32, width=24, flat_blocks=1, learning_rate=1e-3, **PLAIN

@@ -122,5 +122,5 @@ def _from_arrow(column: pa.ChunkedArray, shape: list[int] | None) -> Array:
     flat = column.combine_chunks()
     if not shape:
         values = np.asarray(flat.to_numpy(zero_copy_only=False))
-        return values.astype(np.str_) if pa.types.is_string(column.type) else values
+        return values.astype(str) if values.dtype == object else values  # as they were written
     return np.asarray(flat.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), *shape)

@@ -3,10 +3,10 @@ regression solved in the Fourier domain; a deep layer finds the object, shallow 
 
     zoo train hcf --recipe mini
 
-Trains nothing, and scores success AUC 0.528 +- 0.036 on collage-track in 10 s of one core (mean and deviation over
-three seeds of the SiamFC below it, as nothing here is random; 0.169 if the first box never moves, and 0.15 more was
-asked for). On OTB's Crossing and DragonBaby: 0.514 +- 0.037 (floor 0.152), which two sequences are no evidence for: the
-SiamFC whose features these are was below the floor on three of five others.
+Trains nothing, and scores success AUC 0.485 on collage-track in 10 s of one core (seed 0 of the SiamFC below it, as
+nothing here is random; 0.169 if the first box never moves, and 0.15 more was asked for). On a SiamFC of 300 steps it
+was 0.528 +- 0.036 (three seeds), and on OTB's Crossing and DragonBaby: 0.514 +- 0.037 (floor 0.152), which two
+sequences are no evidence for: the SiamFC whose features these are was below the floor on three of five others.
 
 Ma, Huang, Yang, Yang, "Hierarchical Convolutional Features for Visual Tracking", ICCV 2015 ("paper" below); "code" is
 the authors' release as of the paper, github.com/jbhuang0604/CF2 at 4b895b5. As in the paper the size of the box never

@@ -25,7 +25,7 @@ class Checkpoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: int
-    seconds: float  # of training so far, all attempts together
+    seconds: float  # that training cost so far, all attempts together
     file: str
     sha256: str
 

@@ -48,7 +48,19 @@ class Trained:
     learner: Learner
     facts: Facts
     placement: Placement
-    seconds: float  # all attempts together
+    seconds: float  # of the processor where it was trained on one, else elapsed; all attempts together
+
+
+class Stopwatch:
+    """What a run costs: the time of the processor that it computes on, which other work beside it hardly changes; on
+    another device the time that passes."""
+
+    def __init__(self) -> None:
+        self.started, self.worked = time.monotonic(), time.process_time()
+
+    def seconds(self, device: str) -> float:
+        """Since it was made."""
+        return time.process_time() - self.worked if device == "cpu" else time.monotonic() - self.started
 
 
 class Diverged(ValueError):
@@ -81,6 +93,7 @@ def train(
         ValueError: the data set is missing or damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    watch = Stopwatch()
     training_set: Any = family.training_set(recipe, inputs)
     torch.default_generator.manual_seed(_mix(recipe.seed, -1))
     upstream = {entry: deepcopy(needed.predictor) for entry, needed in inputs.upstream.items()}
@@ -113,11 +126,12 @@ def train(
             curves.append(step + 1, means)
             now = time.monotonic()
             if at_end or now - saved_at >= pause:
-                checkpoints.save(learner.state_dict(), step=step + 1, seconds=before + now - started)
+                spent = before + watch.seconds(placement.device)
+                checkpoints.save(learner.state_dict(), step=step + 1, seconds=spent)
                 saved_at = time.monotonic()
                 pause = max(checkpoint_seconds, (saved_at - now) / SAVING_SHARE)
             report(Progress(step + 1, recipe.steps, (step + 1 - done) / max(now - started, 1e-9), means))
-    return Trained(learner.eval(), training_set.facts, placement, before + time.monotonic() - started)
+    return Trained(learner.eval(), training_set.facts, placement, before + watch.seconds(placement.device))
 
 
 def _placement(

@@ -2,7 +2,7 @@
 
     zoo train i3d-colour --recipe mini    # 0.622 +- 0.081 on collage-action (seeds 0-2), 97 s of a core; chance 0.125
     zoo train i3d-flow --recipe mini      # 0.610 +- 0.022, on one RAFT, 30 s
-    zoo train i3d --recipe mini           # 0.643 (seed 0 of both)
+    zoo train i3d --recipe mini           # 0.664 +- 0.029 (seeds 0-2 of both)
 
 Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset", CVPR 2017, arXiv
 1705.07750 ("paper" below); "code" is the authors' release, github.com/deepmind/kinetics-i3d.

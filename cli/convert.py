@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Bring a data set you have into a layout that is read here, and record it.",
     epilog="Examples: zoo data convert voc-sbd VOC2012 benchmark_RELEASE voc-sbd --val seg11valid.txt · "
-    "zoo data convert imagenet-vid ILSVRC2015 imagenet-vid · "
+    "zoo data convert imagenet-vid ILSVRC2015 imagenet-vid · zoo data convert vot VOT vot-otb · "
     "zoo data convert pictures img_align_celeba celeba --size 64 --crop celeba",
     no_args_is_help=True,
 )
@@ -71,6 +71,19 @@ def imagenet_vid(
     from zoo.data.convert.imagenet_vid import convert_imagenet_vid
 
     _run(name, lambda folder, report: convert_imagenet_vid(source, folder, report=report))
+
+
+@app.command()
+def vot(
+    source: Annotated[Path, typer.Argument(help="Folder with 2013/, 2014/ and 2015/ of VOT in it.")], name: Name
+) -> None:
+    """VOT 2013 to 2015 without the sequences that are OTB's, as MDNet trains on.
+
+    Examples: [bold]zoo data convert vot ~/VOT vot-otb[/bold]
+    """
+    from zoo.data.convert.vot import convert_vot
+
+    _run(name, lambda folder, report: convert_vot(source, folder, report=report))
 
 
 @app.command()

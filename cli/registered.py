@@ -192,7 +192,7 @@ def pull(
 # Tables
 
 
-SPARE_OF_BOARD = ("registered", "95 %", "verdict", "alias")
+SPARE_OF_BOARD = ("registered", "95 %", "verdict", "alias", "frames/s")
 SPARE_OF_VERSION = ("registered", "95 %", "against", "alias")
 
 
@@ -205,6 +205,7 @@ def _print_board(board: "Board") -> None:
             board.metric.name: measured(row.value, row.error),
             "95 %": interval(row.interval),
             "over floor": f"{row.gain:+.4g}",
+            **({"frames/s": f"{row.speed:.1f}"} if row.speed else {}),
             "alias": _aliases(row.aliases),
             "verdict": row.verdict or "not judged yet",
             "registered": f"{row.created.astimezone():%Y-%m-%d %H:%M}",

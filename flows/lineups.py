@@ -47,6 +47,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("i3d", "mini"),
         Slot("siamfc", "mini"),
         Slot("hcf", "mini"),
+        Slot("mdnet", "mini"),
         Slot("vae-bernoulli", "mini"),
         Slot("vae-gaussian", "mini"),
         Slot("dcgan", "mini"),
@@ -61,6 +62,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("digit-classifier", "mnist"),
         Slot("fcn8s", "camvid"),
         Slot("siamfc", "otb"),
+        Slot("mdnet", "otb"),
         Slot("wgan-gp", "mnist"),
     ),
 }

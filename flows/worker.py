@@ -48,7 +48,7 @@ from zoo.drawing.plots import training_curves
 from zoo.durable import sync_folder
 from zoo.evaluation.evaluate import evaluate, kept_floor
 from zoo.scoring.bootstrap import error_and_interval
-from zoo.scoring.units import Units
+from zoo.scoring.units import Evaluated
 from zoo.training import Progress, Trained, train
 from zoo.training.placement import Placement, loaders_for
 
@@ -109,7 +109,7 @@ def make(job: Job, folder: Path, *, say: "_Voice") -> None:
     shutil.copy(curves, building / "curves.jsonl")
     weights = trained.learner.predictor().state_dict()
     save_file({name: value.cpu().contiguous().clone() for name, value in weights.items()}, building / WEIGHTS)
-    scores = (_score(benchmark, model.units, job.entry), _score(benchmark, floor.units, method))
+    scores = (_score(benchmark, model, job.entry), _score(benchmark, floor, method))
     _describe(building, job, family, recipe, trained, benchmark, *scores)
     seal(building)
     _appear(building, folder / model_name(job.ingredients))
@@ -126,12 +126,12 @@ def rescore(job: Job, model: Path, out: Path) -> None:
     """
     family, recipe, inputs = _materials(job)
     benchmark, predictor = family.benchmark(recipe, inputs), load(model)
-    units = evaluate(benchmark, predictor, device=DEVICE).units
-    _score(benchmark, units, job.entry)
+    scored = evaluate(benchmark, predictor, device=DEVICE)
+    _score(benchmark, scored, job.entry)
     building = out.with_name(f".{out.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    units.write(building / "units.parquet")
+    scored.units.write(building / "units.parquet")
     (building / "protocol").write_text(benchmark.protocol)
     _appear(building, out)
 
@@ -231,12 +231,13 @@ def _draw(folder: Path, *drawn: Mapping[str, Picture]) -> None:
         Image.fromarray(picture).save(path)
 
 
-def _score(benchmark: Benchmark, units: Units, name: str) -> Score:
-    """The metrics of these units, each one finite and possible, and how far chance may have moved the ranking one."""
-    values = benchmark.scoring.aggregate(units)
+def _score(benchmark: Benchmark, scored: Evaluated, name: str) -> Score:
+    """The metrics of what was scored, each finite and possible, how far chance may have moved the ranking one, and how
+    fast it was."""
+    values = benchmark.scoring.aggregate(scored.units)
     metrics = {m.name: m.check(values[m.name]) for m in benchmark.scoring.metrics}
-    error, interval = error_and_interval(units, benchmark.scoring)
-    return Score(name=name, metrics=metrics, error=error, interval=interval)
+    error, interval = error_and_interval(scored.units, benchmark.scoring)
+    return Score(name=name, metrics=metrics, error=error, interval=interval, speed=scored.speed)
 
 
 def _appear(building: Path, folder: Path) -> None:

@@ -30,6 +30,7 @@ class Row:
     floor: float
     floor_name: str
     gain: float  # over the floor, in the metric's unit, positive when better
+    speed: float | None  # frames a second, where the benchmark timed them
     verdict: str | None
     created: datetime
 
@@ -119,6 +120,7 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         floor=floor,
         floor_name=record.floor.name,
         gain=metric.gain(value, floor),
+        speed=record.score.speed,
         verdict=verdict.get("decision"),
         created=version.created,
     )

@@ -59,6 +59,7 @@ class Score(BaseModel):
     metrics: dict[str, float]
     error: float | None = None  # bootstrap standard error of the ranking metric; none where nobody asked
     interval: tuple[float, float] | None = None  # its 95 % interval
+    speed: float | None = None  # frames a second where the benchmark timed them; ranks nobody
 
 
 class Record(BaseModel):

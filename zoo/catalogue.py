@@ -34,6 +34,7 @@ CATALOGUE: dict[str, Listing] = {
     "deep-snake": Listing("zoo.segmentation.deep_snake:FAMILY", "Contours deformed into outlines", "mask AP"),
     "siamfc": Listing("zoo.tracking.siamfc:FAMILY", "Fully convolutional Siamese tracker", "success AUC"),
     "hcf": Listing("zoo.tracking.hcf:FAMILY", "Correlation filters on hierarchical features (VGG-19)", "success AUC"),
+    "mdnet": Listing("zoo.tracking.mdnet:FAMILY", "Multi-domain network that learns while it tracks", "success AUC"),
     "raft": Listing("zoo.optical_flow.raft:RAFT", "Recurrent all-pairs field transforms for optical flow", "EPE"),
     "raft-small": Listing("zoo.optical_flow.raft:RAFT_SMALL", "RAFT with a fifth of the parameters", "EPE"),
     "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),

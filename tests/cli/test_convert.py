@@ -78,6 +78,7 @@ def test_what_was_linked_is_recorded_as_files(tmp_path: Path) -> None:
     [
         ("voc-sbd", ["a", "b", "name"], "zoo: a: expected JPEGImages in it"),
         ("imagenet-vid", ["a", "name"], "zoo: a: expected Annotations/VID in it"),
+        ("vot", ["a", "name"], "zoo: a: expected 2013/cup in it"),
         ("pictures", ["a", "name", "--size", "64"], "zoo: a: expected pictures"),
     ],
 )

@@ -32,6 +32,7 @@ ALIKE = {
     "imagenet-vid": "collage-track",
     "kinetics400": "collage-action",
     "ucf101": "collage-action",
+    "vot-otb": "collage-track",
 }
 """Made data in the layout of a paper's, of which its recipe enlarges what the network sees to the paper's size."""
 

@@ -55,6 +55,7 @@ def make_model(tmp_path: Path) -> Making:
         seconds: float = 1.5,
         metrics: dict[str, float] | None = None,
         floor: dict[str, float] | None = None,
+        speed: float | None = None,
     ) -> Path:
         folder = tmp_path / "made" / name
         (folder / "evaluation").mkdir(parents=True)
@@ -84,7 +85,7 @@ def make_model(tmp_path: Path) -> Making:
             upstream=upstream or {},
             protocol=protocol,
             score=Score.model_construct(
-                name=entry, metrics=metrics or scoring.aggregate(units), error=error, interval=interval
+                name=entry, metrics=metrics or scoring.aggregate(units), error=error, interval=interval, speed=speed
             ),
             floor=Score(name="majority class", metrics=floor or scoring.aggregate(trivial)),
             parameters=1000,

@@ -65,6 +65,20 @@ def test_tables_and_json(zoo: typer.Typer, settings: Settings, make_model: Makin
     assert refused.exit_code == 1
 
 
+def test_speed_stands_beside_the_score_and_ranks_nobody(
+    zoo: typer.Typer, settings: Settings, make_model: Making
+) -> None:
+    store.register(make_model("slow", right=0.9, speed=2.26), settings)
+    assert "frames/s" in CliRunner().invoke(zoo, ["leaderboard"], env={"COLUMNS": "80"}).stdout
+    store.register(make_model("fast", right=0.6, speed=153.0), settings)
+    store.register(make_model("untimed", right=0.7), settings)  # as all were once
+    table = CliRunner().invoke(zoo, ["leaderboard", "--all"], env={"COLUMNS": "200"}).stdout
+    assert max(map(len, CliRunner().invoke(zoo, ["leaderboard", "--all"]).stdout.splitlines())) <= 80
+    head, rows = (table.split("\n")[at] for at in (1, slice(3, 6)))
+    shown = [row[head.index("frames/s") :].split()[0] for row in rows]
+    assert shown == ["2.3", "-", "153.0"]
+
+
 def test_versions_of_two_scorings_stand_in_two_tables(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
     """Other columns in other rows broke the table; the interval and an abdication's reason are told."""
     first = store.register(make_model("first", right=0.7), settings)

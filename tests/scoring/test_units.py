@@ -68,6 +68,13 @@ def test_an_evaluation_survives_a_folder(tmp_path: Path) -> None:
         assert_same(dict(sorted(again.shown.items())), dict(sorted(kept.shown.items())))
 
 
+def test_speed_is_frames_over_their_seconds_and_unknown_where_none_was_timed() -> None:
+    units = Units({"value": np.arange(3.0)})
+    assert Evaluated(units, {"seconds": np.array([0.1, 0.3])}).speed == pytest.approx(5)
+    assert Evaluated(units, {"seconds": np.array([])}).speed is None
+    assert Evaluated(units).speed is None
+
+
 def test_columns_of_different_length_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected columns of one length, got \{'id': 2, 'value': 3\}"):
         Units({"id": np.arange(2), "value": np.arange(3)}).write(tmp_path / "units.parquet")

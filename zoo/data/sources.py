@@ -191,6 +191,17 @@ SOURCES: dict[str, Source] = {
     ),
     "vgg16-imagenet": _torchvision("VGG-16", "vgg16-397923af.pth"),
     "vgg19-imagenet": _torchvision("VGG-19", "vgg19-dcbb9e9d.pth"),
+    "vgg-m-imagenet": Source(
+        title="ImageNet weights of VGG-M, as MatConvNet publishes them",
+        page="https://www.vlfeat.org/matconvnet/pretrained/",
+        licence="none stated for the weights; trained on ImageNet, which is for research",
+        files=(
+            File(
+                url="https://www.vlfeat.org/matconvnet/models/imagenet-vgg-m.mat",
+                checksum="md5:29294d5f62578c96a3533859514235f2",
+            ),
+        ),
+    ),
     "resnet50-imagenet": _torchvision("ResNet-50", "resnet50-0676ba61.pth"),
     "inception-fid": Source(
         title="Weights of the Inception network that FID, IS and KID are defined by",

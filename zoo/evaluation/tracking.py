@@ -101,8 +101,8 @@ class TrackingBenchmark:
         """Success and precision curves and speed beside the floor's, and frames of some sequences with both boxes."""
         from zoo.drawing.plots import success_and_precision  # takes a second
 
-        speed = 1 / model.shown["seconds"].mean()
-        methods = {f"tracker, {speed:.0f} frames/s": model.units, self.floor()[0]: floor.units}
+        speed = "" if model.speed is None else f", {model.speed:.0f} frames/s"
+        methods = {f"tracker{speed}": model.units, self.floor()[0]: floor.units}
         named = {f"track-{video.name}": video for video in self.videos[:SHOWN]}
         tracks = {name: track(video, model.shown[name], first=first_frame(video)) for name, video in named.items()}
         return {"curves": success_and_precision(methods)} | tracks

@@ -83,6 +83,12 @@ class Evaluated:
     units: Units
     shown: Mapping[str, Array] = field(default_factory=dict)
 
+    @property
+    def speed(self) -> float | None:
+        """Frames a second, if `shown` has the seconds that each took."""
+        seconds = self.shown.get("seconds", ())
+        return float(1 / np.mean(seconds)) if len(seconds) else None
+
     def write(self, folder: Path) -> None:
         """`units.parquet` (and its constants) and `shown.safetensors` into a folder that is there."""
         self.units.write(folder / "units.parquet")

@@ -21,7 +21,7 @@ colours. Its last layer starts as torch has it. Bring that file and Kinetics-400
 
 `--set dataset=ucf101` trains on UCF-101 instead, whose numbers in table 2 are of split 1 and from ImageNet too; with
 which rate is not published. `smoke` and `mini` are thin, start from chance, see few small frames, or every third one's
-flow, and have a bound on the gradient. `paper` has never been run here but for two steps of one clip.
+flow, and have a bound on the gradient. `paper` has never been run here but for two steps of two clips.
 
 Padding is with zeros in time, too, as in the code: a still clip gives its picture's scores only away from its ends.
 Cost of a 64 x 224 x 224 clip: 111 G multiply-adds.

@@ -19,6 +19,9 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe (repeat).")
     ] = None,
+    over: Annotated[
+        str | None, typer.Option(metavar="NAME=VALUE,VALUE,...", help="Train once for each value; mean and deviation.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Train and score one model; it is not registered (the night does that).
@@ -26,13 +29,20 @@ def train(
     Stopped, the same command goes on from the last checkpoint; done, it shows what there is.
 
     Examples: [bold]zoo train fcn8s[/bold] · [bold]zoo train wgan-gp --recipe smoke --set seed=1 --set steps=500[/bold]
+    · [bold]zoo train c3d --recipe paper --over split=1,2,3[/bold]
     """
     from cli.watch import Watch
     from flows.single import train_one
     from zoo.artifact import read_record
 
+    each = [[*(changes or []), *one] for one in _each(over)]
+    parsed = [_parsed(one) for one in each]
     with Watch() as watch:
-        folder = train_one(name, recipe, _parsed(changes or []), variant=variant, settings=settings(), say=watch.say)
+        folders = [train_one(name, recipe, one, variant=variant, settings=settings(), say=watch.say) for one in parsed]
+    if over:
+        _print_all([read_record(folder) for folder in folders], [one[-1] for one in each], as_json=as_json)
+        return
+    (folder,) = folders
     record = read_record(folder)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **record.model_dump(mode="json")}, indent=2))
@@ -75,6 +85,34 @@ def _title(record: "Record") -> str:
 def _rows(record: "Record", other: str, values: dict[str, float]) -> list[dict[str, Any]]:
     """A row per metric: the recorded value, and another one beside it."""
     return [{"metric": key, "value": value, other: values[key]} for key, value in record.score.metrics.items()]
+
+
+def _print_all(records: "list[Record]", values: list[str], *, as_json: bool) -> None:
+    """Models that differ in one number, side by side."""
+    from registry.figures import spread
+
+    by_metric = {metric: [one.score.metrics[metric] for one in records] for metric in records[0].score.metrics}
+    if as_json:
+        told = [{"value": value, **one.model_dump(mode="json")} for value, one in zip(values, records, strict=True)]
+        typer.echo(
+            json.dumps({"models": told, "spread": {key: spread(all_) for key, all_ in by_metric.items()}}, indent=2)
+        )
+        return
+    rows = [
+        {"metric": key, "mean ± deviation": spread(all_), **dict(zip(values, all_, strict=True))}
+        for key, all_ in by_metric.items()
+    ]
+    print_table(rows, title=f"{records[0].entry}  {', '.join(dict.fromkeys(one.protocol for one in records))}")
+
+
+def _each(over: str | None) -> list[list[str]]:
+    """`"split=1,2"` -> `[["split=1"], ["split=2"]]`; without it, one without a change."""
+    if over is None:
+        return [[]]
+    name, equals, values = over.partition("=")
+    if not equals or not all(values.split(",")):
+        raise ValueError(f"--over {over}: expected NAME=VALUE,VALUE,..., as in --over split=1,2,3")
+    return [[f"{name}={value}"] for value in values.split(",")]
 
 
 def _parsed(changes: list[str]) -> dict[str, object]:

@@ -6,7 +6,7 @@ newest of them stands on. What is built on another entry varies with that one's 
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -54,13 +54,7 @@ class Figure:
 
     @property
     def spread(self) -> str:
-        """Mean and standard deviation, two digits of the latter."""
-        mean = fmean(self.values)
-        if len(self.values) < 2:
-            return f"{mean:.4g}"
-        deviation = stdev(self.values)
-        places = max(0, 1 - math.floor(math.log10(deviation))) if deviation else 3
-        return f"{mean:.{places}f} ± {deviation:.{places}f}"
+        return spread(self.values)
 
     @property
     def seeds(self) -> str:
@@ -73,6 +67,16 @@ class Figure:
             return "none"
         least, most = (f"{seconds:.0f}" for seconds in self.seconds)
         return f"{least} s" if least == most else f"{least} to {most} s"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, two digits of the latter."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return f"{mean:.4g}"
+    deviation = stdev(values)
+    places = max(0, 1 - math.floor(math.log10(deviation))) if deviation else 3
+    return f"{mean:.{places}f} ± {deviation:.{places}f}"
 
 
 def figures(wanted: Iterable[Wanted], held: Snapshot) -> tuple[Figure, ...]:
@@ -124,14 +128,14 @@ def _figures(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> Iter
         return
     newest = list(versions.values())[-1]
     ranking = newest.ranked_by
-    asks = {ask.metric: ask.value for ask in of.asks if ask.recipe == of.recipe_name}
+    asks = {ask.metric: ask for ask in of.asks if ask.recipe == of.recipe_name}
     others = asks.keys() - {ranking.name}
     beside = [metric for metric in scoring(newest.protocol).metrics if metric.name in others] if others else []
     for metric in (ranking, *beside):
         yield _figure(of, metric, versions, asks.get(metric.name))
 
 
-def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: float | None) -> Figure:
+def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: Ask | None) -> Figure:
     records = [version.record for version in versions.values()]
     values = tuple(record.score.metrics[metric.name] for record in records)
     seconds = [record.seconds for record in records if record.steps or record.seconds >= 1]
@@ -145,10 +149,20 @@ def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Versi
         varied=" and ".join(of.needs) if len(own) == 1 < len(values) else "",
         floor=records[-1].floor.metrics[metric.name],
         floor_name=records[-1].floor.name,
-        asked="" if ask is None else f"{'≥' if metric.higher_is_better else '≤'} {ask:.3g}",
-        reached=None if ask is None else metric.gain(fmean(values), ask) >= 0,
+        asked=_in_words(ask, metric) if ask else "",
+        reached=_reached(ask, metric, fmean(values)) if ask else None,
         seconds=(min(seconds), max(seconds)) if seconds else None,
     )
+
+
+def _in_words(ask: Ask, metric: Metric) -> str:
+    words = f"{'≥' if metric.higher_is_better != ask.control else '≤'} {ask.value:.3g}"
+    return f"{words}, a control" if ask.control else words
+
+
+def _reached(ask: Ask, metric: Metric, value: float) -> bool:
+    gain = metric.gain(value, ask.value)
+    return gain <= 0 if ask.control else gain >= 0
 
 
 def _one_a_seed(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> dict[tuple[str, ...], Version]:

@@ -39,6 +39,17 @@ CATALOGUE: dict[str, Listing] = {
     "raft-small": Listing("zoo.optical_flow.raft:RAFT_SMALL", "RAFT with a fifth of the parameters", "EPE"),
     "c3d": Listing("zoo.video.c3d:FAMILY", "Convolutions over space and time", "accuracy"),
     "two-stream": Listing("zoo.video.two_stream:FAMILY", "A frame and the flow after it, fused late", "accuracy"),
+    "single-frame": Listing(
+        "zoo.video.fusion:SINGLE_FRAME", "A network for pictures sees one frame: a control", "accuracy"
+    ),
+    "early-fusion": Listing("zoo.video.fusion:EARLY_FUSION", "Frames meet in the first convolution", "accuracy"),
+    "late-fusion": Listing(
+        "zoo.video.fusion:LATE_FUSION", "Two distant frames meet after the convolutions", "accuracy"
+    ),
+    "slow-fusion": Listing("zoo.video.fusion:SLOW_FUSION", "Frames meet by and by in three convolutions", "accuracy"),
+    "i3d-colour": Listing("zoo.video.i3d:I3D_COLOUR", "Inception-v1 inflated over time, of frames", "accuracy"),
+    "i3d-flow": Listing("zoo.video.i3d:I3D_FLOW", "Inception-v1 inflated over time, of flow", "accuracy"),
+    "i3d": Listing("zoo.video.i3d:I3D", "Both inflated networks, averaged", "accuracy"),
     "vae-bernoulli": Listing("zoo.generative.vae:VAE_BERNOULLI", "Variational auto-encoder, Bernoulli decoder", "FID"),
     "vae-gaussian": Listing(
         "zoo.generative.vae:VAE_GAUSSIAN", "Variational auto-encoder, Gaussian decoder", "bits/dim"

@@ -17,8 +17,12 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """What a recipe of a family is to reach, set beforehand; whether that is a least or a most is the metric's."""
+    """What a recipe of a family is to reach, set beforehand; whether that is a least or a most is the metric's.
+
+    A control cannot see what the data set asks about: it is not to get beyond the value.
+    """
 
     metric: str
     value: float
     recipe: str = "mini"
+    control: bool = False

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pytest
 
@@ -51,6 +52,7 @@ def test_list_names_every_family(tmp_path: Path) -> None:
         (["pull", "siamfc.otb@champion", "x"], "no entry 'siamfc.otb' in the registry"),
         (["night", "--lineup", "none"], "no line-up 'none'; there are: quick"),
         (["train", "fcn8s", "--set", "steps"], "expected NAME=VALUE"),
+        (["train", "fcn8s", "--over", "seed=0,"], "--over seed=0,: expected NAME=VALUE,VALUE,..."),
         (["evaluate", "nothing.here"], "no entry 'nothing.here' in the registry"),
     ],
 )
@@ -86,3 +88,23 @@ def test_a_model_by_hand_is_trained_once_scored_again_the_same_and_checked_befor
     refused = zoo("evaluate", trained["folder"], project=tmp_path)
     assert refused.returncode == 1
     assert "changed: weights.safetensors" in refused.stderr
+
+
+@pytest.mark.slow
+def test_one_command_for_three_splits_and_one_figure(tmp_path: Path) -> None:
+    """Each is trained and scored on its own list; mean and deviation are those of the three."""
+    home = tmp_path / ".zoo"
+    make(["collage-action"], Settings(tmp_path, home, f"sqlite:///{home / 'mlflow.db'}"))
+    words = ("train", "single-frame", "--recipe", "smoke", "--set", "steps=2", "--over", "split=1,2,3")
+    ran = zoo(*words, "--json", project=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert [(model["value"], model["protocol"]) for model in told["models"]] == [
+        (f"split={split}", f"collage-action-test{split}/actions@1") for split in (1, 2, 3)
+    ]
+    values = [model["score"]["metrics"]["accuracy"] for model in told["models"]]
+    mean, deviation = map(float, told["spread"]["accuracy"].split(" ± "))
+    assert (mean, deviation) == pytest.approx((fmean(values), stdev(values)), abs=0.005)
+    table = zoo(*words, project=tmp_path)
+    assert "mean ± deviation" in table.stdout
+    assert "split=3" in table.stdout

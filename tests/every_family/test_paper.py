@@ -30,6 +30,7 @@ ALIKE = {
     "flyingchairs": "collage-flow",
     "flyingthings3d": "collage-flow",
     "imagenet-vid": "collage-track",
+    "kinetics400": "collage-action",
     "ucf101": "collage-action",
     "vot-otb": "collage-track",
 }

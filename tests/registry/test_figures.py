@@ -91,6 +91,12 @@ def test_the_newest_version_of_each_seed_counts_on_one_benchmark(three: Snapshot
     assert figures([wanted(recipe={"steps": 40, "seed": 0})], three) == ()
 
 
+@pytest.mark.parametrize(("value", "reached"), [(0.81, True), (0.79, False)])
+def test_a_control_is_not_to_get_beyond_what_is_asked(three: Snapshot, value: float, reached: bool) -> None:
+    (figure,) = figures([wanted(asks=(Ask(metric="accuracy", value=value, control=True),))], three)
+    assert (figure.asked, figure.reached) == (f"≤ {value}, a control", reached)
+
+
 @pytest.mark.parametrize(
     ("values", "spread"),
     [

@@ -11,8 +11,8 @@ from zoo.contracts import Inputs
 from zoo.evaluation.evaluate import evaluate
 from zoo.tasks.action import ActionFacts
 from zoo.training import train
-from zoo.video.c3d import C3D, FAMILY, C3DBatches, C3DLearner
-from zoo.video.clips import Clips, shrunk
+from zoo.video.c3d import C3D, FAMILY, C3DLearner
+from zoo.video.clips import Clips, RandomClips, shrunk
 
 SMOKE = FAMILY.recipe("smoke")
 EIGHT = ActionFacts(classes=tuple("abcdefgh"))
@@ -137,7 +137,7 @@ def test_shrinks_every_frame_by_itself() -> None:
 
 def test_batches_are_cuts_of_the_videos(datasets: Path) -> None:
     """Without shrinking, every clip of a batch lies, crop and all, in a video of its class."""
-    batches = C3DBatches(SMOKE.but(size=(64, 64), crop=60, batch_size=3, clip_length=16), Inputs(datasets=datasets))
+    batches = RandomClips(SMOKE.but(size=(64, 64), crop=60, batch_size=3, clip_length=16), Inputs(datasets=datasets))
     batch = batches(5)
     assert batch["clip"].shape == (3, 3, 16, 60, 60)
     for clip, label in zip(batch["clip"], batch["label"], strict=True):
@@ -152,7 +152,7 @@ def contains(video: torch.Tensor, clip: torch.Tensor) -> bool:
 
 def test_mirrors_half_of_the_clips(datasets: Path) -> None:
     plain, mirrored = (
-        C3DBatches(SMOKE.but(size=(32, 32), mirror=mirror, batch_size=1), Inputs(datasets=datasets))
+        RandomClips(SMOKE.but(size=(32, 32), mirror=mirror, batch_size=1), Inputs(datasets=datasets))
         for mirror in (False, True)
     )
     flipped = 0
@@ -166,7 +166,7 @@ def test_mirrors_half_of_the_clips(datasets: Path) -> None:
 def test_clips_from_files_from_memory_and_from_videos_are_equal(
     datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    videos = C3DBatches(SMOKE, Inputs(datasets=datasets)).videos[:2]
+    videos = RandomClips(SMOKE, Inputs(datasets=datasets)).videos[:2]
     mapped, remembered = (Clips(videos, size=(36, 36), cache=cache) for cache in (tmp_path, None))
     monkeypatch.setattr("zoo.video.clips.CACHED_BYTES", 0)
     read = Clips(videos, size=(36, 36))
@@ -182,11 +182,11 @@ def test_batches_are_the_same_with_and_without_a_cache(
     datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the disk is full: then nothing is kept."""
-    without = C3DBatches(SMOKE, Inputs(datasets=datasets))
+    without = RandomClips(SMOKE, Inputs(datasets=datasets))
     for free, kept in ((0.0, True), (1.0, False)):
         monkeypatch.setattr("zoo.video.kept.FREE", free)
         cache = tmp_path / str(free)
-        batches = C3DBatches(SMOKE.but(mirror=False), Inputs(datasets=datasets, cache=cache))
+        batches = RandomClips(SMOKE.but(mirror=False), Inputs(datasets=datasets, cache=cache))
         for step in (0, 7, 0):
             one, other = without(step), batches(step)
             assert all(torch.equal(one[name], other[name]) for name in one)

@@ -10,6 +10,7 @@ from zoo.data.coco import coco_splits, open_coco
 from zoo.data.flow import flow_splits, listed_elsewhere, open_flow
 from zoo.data.image_folder import ONLY_CLASS, open_image_folder
 from zoo.data.imagenet import ROOTS, open_imagenet
+from zoo.data.kinetics import open_kinetics
 from zoo.data.labelled import open_labelled
 from zoo.data.left_out import BadItems, leave_out, left_out
 from zoo.data.otb import open_otb
@@ -162,6 +163,11 @@ def _actions(folder: Path, part: str) -> Opened:
     return Opened({f"{video.path.parent.name}/{video.path.name}": Item(video.check, video.path) for video in videos})
 
 
+def _kinetics(folder: Path, part: str) -> Opened:
+    videos = open_kinetics(folder, part).videos
+    return Opened({f"{part}/{video.path.name}": Item(video.check, video.path) for video in videos})
+
+
 def _segmented(folder: Path, split: str) -> Opened:
     pictures = open_segmentation(folder, split)
     return Opened(
@@ -251,6 +257,12 @@ LAYOUTS = (
         ),
         _present("train", "val", "test"),
         _pictures,
+    ),
+    Layout(
+        "videos of actions",
+        ("train.csv", "annotations/train.csv"),
+        _always("train", "val"),
+        _kinetics,
     ),
 )
 """Tried in this order."""

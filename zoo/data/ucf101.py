@@ -120,10 +120,11 @@ class Video:
 
 @dataclass(frozen=True)
 class ActionSplit:
-    """One side of a split."""
+    """One side of a split, and what that side is called in a protocol (`test1`)."""
 
     videos: tuple[Video, ...]
     classes: tuple[str, ...]
+    name: str
 
 
 def open_ucf101(folder: Path, part: str, *, split: int = 1) -> ActionSplit:
@@ -149,7 +150,7 @@ def open_ucf101(folder: Path, part: str, *, split: int = 1) -> ActionSplit:
             f"is {next(iter(absent.values()))}. Unpack UCF101.rar there, or leave them out by --skip-bad.",
             absent,
         )
-    return ActionSplit(tuple(videos.values()), classes)
+    return ActionSplit(tuple(videos.values()), classes, f"{part}{split}")
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:

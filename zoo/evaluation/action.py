@@ -11,7 +11,8 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from zoo.contracts import Inputs, Picture
-from zoo.data.ucf101 import Video, open_ucf101
+from zoo.data.actions import open_actions
+from zoo.data.ucf101 import Video
 from zoo.drawing.action import strips
 from zoo.evaluation.stage import Stage
 from zoo.scoring.action import ActionAccuracy
@@ -27,10 +28,10 @@ class ActionBenchmark:
 
     def __init__(self, dataset: str, inputs: Inputs, *, split: int = 1) -> None:
         self.scoring = ActionAccuracy()
-        self.protocol = f"{dataset}-test{split}/{self.scoring.id}"
         folder = inputs.dataset(dataset)
-        self.test = open_ucf101(folder, "test", split=split)
-        self.train = open_ucf101(folder, "train", split=split)
+        self.test = open_actions(folder, "test", split=split)
+        self.train = open_actions(folder, "train", split=split)
+        self.protocol = f"{dataset}-{self.test.name}/{self.scoring.id}"
 
     def evaluate(self, predictor: ActionRecogniser, stage: Stage) -> Evaluated:
         """The class scores of every video, averaged over its clips."""

@@ -21,7 +21,6 @@ conv5 0.69 twice: 38.50; fc6 0.0336 (8192 x 4096), fc7 0.0168 (4096 x 4096), fc8
 
 from typing import cast
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from pydantic import Field
@@ -29,11 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars, Target
-from zoo.data.ucf101 import open_ucf101
 from zoo.evaluation.action import ActionBenchmark
 from zoo.tasks.action import ActionFacts
-from zoo.training import Updater, shuffled
-from zoo.video.clips import Clips, shrunk
+from zoo.training import Updater
+from zoo.video.clips import RandomClips, central, shrunk
 
 MEAN = (114.7748, 107.7354, 99.475)  # of ActivityNet's frames (github.com/kenshohara/3D-ResNets-PyTorch, mean.py)
 WIDTHS = ((1,), (2,), (4, 4), (8, 8), (8, 8))  # of the convolutions between two poolings, in those of conv1; figure 3
@@ -108,10 +106,8 @@ class C3D(nn.Module):
 
     def probabilities(self, clips: UInt8[Tensor, "n 3 t h w"]) -> Float[Tensor, "n classes"]:
         """Class probabilities of clips of any size, by the central crop."""
-        frames = shrunk(clips, self.size)
-        top, left = ((side - self.crop) // 2 for side in self.size)
-        central = frames[..., top : top + self.crop, left : left + self.crop]
-        return self(central.to(self.scores.weight.device)).softmax(dim=1)
+        frames = central(shrunk(clips, self.size), self.crop)
+        return self(frames.to(self.scores.weight.device)).softmax(dim=1)
 
     def _start(self) -> None:
         """As the code does: Gaussians of 0.01 (fc6, fc7: 0.005), and biases of 1, so that no unit is dead; 0 in the
@@ -167,34 +163,6 @@ class C3DLearner(Learner):
         return self.network
 
 
-class C3DBatches:
-    """A random clip of each video, cropped and mirrored at random."""
-
-    def __init__(self, recipe: C3DRecipe, inputs: Inputs) -> None:
-        split = open_ucf101(inputs.dataset(recipe.dataset), "train", split=recipe.split)
-        self.recipe = recipe
-        self.videos = split.videos
-        self.clips = Clips(split.videos, size=recipe.size, cache=inputs.cache)
-        self.facts = ActionFacts(classes=split.classes)
-
-    def __call__(self, step: int) -> Batch:
-        recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, step])
-        chosen = shuffled(len(self.videos), recipe.batch_size, seed=recipe.seed, step=step).tolist()
-        return {
-            "clip": torch.stack([self._clip(i, rng) for i in chosen]),
-            "label": torch.tensor([self.videos[i].label for i in chosen]),
-        }
-
-    def _clip(self, i: int, rng: np.random.Generator) -> UInt8[Tensor, "3 t crop crop"]:
-        recipe = self.recipe
-        start = int(rng.integers(max(len(self.videos[i]) - recipe.clip_length, 0) + 1))
-        top, left = (int(rng.integers(side - recipe.crop + 1)) for side in recipe.size)
-        frames = self.clips(i, start=start, length=recipe.clip_length)
-        part = frames[..., top : top + recipe.crop, left : left + recipe.crop]
-        return part.flip(-1) if recipe.mirror and rng.random() < 0.5 else part
-
-
 def _benchmark(recipe: C3DRecipe, inputs: Inputs) -> ActionBenchmark:
     return ActionBenchmark(recipe.scored, inputs, split=recipe.split)
 
@@ -234,7 +202,7 @@ FAMILY = Family(
     },
     learner=C3DLearner,
     facts=ActionFacts,
-    training_set=C3DBatches,
+    training_set=RandomClips,
     benchmark=_benchmark,
     asks=(Ask(metric="accuracy", value=0.375),),
     targets=(

@@ -2,15 +2,17 @@
 
 import shutil
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
+from typing import cast
 from weakref import finalize
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int8, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.artifact import sha256_of
 from zoo.data.ucf101 import Video
@@ -33,6 +35,31 @@ def estimated(
 def in_pixels(levels: Int8[Tensor, "*shape"], *, reach: float) -> Float[Tensor, "*shape"]:
     """Flow, from its levels."""
     return levels * (reach / LEVELS)
+
+
+class RefiningEstimator(nn.Module):
+    """What is asked of a flow entry: a `tasks.optical_flow.FlowEstimator` with a number of refinements, as RAFT has."""
+
+    updates: int
+
+
+def refining(trained: nn.Module, updates: int) -> RefiningEstimator:
+    """A copy of a flow entry's network that refines so often."""
+    estimator = cast(RefiningEstimator, deepcopy(trained).eval())
+    estimator.updates = updates
+    return estimator
+
+
+def between(
+    frames: UInt8[Tensor, "n 3 t h w"], estimator: FlowEstimator, *, reach: float
+) -> Int8[Tensor, "n flows 2 h w"]:
+    """Flow between neighbouring frames; clips of one video overlap, so each pair of frames is looked at once."""
+    pairs = torch.stack((frames[:, :, :-1], frames[:, :, 1:])).permute(1, 3, 0, 2, 4, 5).flatten(0, 1)
+    number: dict[bytes, int] = {}
+    places = [number.setdefault(pair.numpy().tobytes(), len(number)) for pair in pairs.cpu()]
+    first, second = pairs[[places.index(place) for place in range(len(number))]].unbind(1)
+    flows = estimated(estimator, first, second, reach=reach)
+    return flows[places].unflatten(0, (len(frames), -1))
 
 
 class Flows:

@@ -22,7 +22,6 @@ temporal stream's first loss is millions, not log 101.
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any, cast
 
 import numpy as np
@@ -34,15 +33,15 @@ from torch.nn import functional
 from torchvision.models import vgg16
 
 from zoo.contracts import Ask, Batch, Family, Inputs, Learner, Recipe, Scalars, Target
-from zoo.data.ucf101 import open_ucf101
+from zoo.data.actions import open_actions
 from zoo.entry import Entry
 from zoo.evaluation.action import ActionBenchmark
 from zoo.tasks.action import ActionFacts
 from zoo.tasks.optical_flow import FlowEstimator
 from zoo.training import Updater, shuffled
 from zoo.training.weights import published_weights
-from zoo.video.clips import Clips, shrunk
-from zoo.video.flows import Flows, estimated, in_pixels
+from zoo.video.clips import Clips, central, shrunk
+from zoo.video.flows import Flows, between, in_pixels, refining
 
 VGG16 = "vgg16-imagenet/vgg16-397923af.pth"
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # torchvision's 0.485, 0.456, 0.406 and
@@ -89,12 +88,6 @@ class TwoStreamRecipe(Recipe):
         recipe |= {"levels": numbers["flow_levels"], "scored_updates": numbers["flow_updates"]}
         family = Entry(numbers["flow"]).family
         return {numbers["flow"]: {"family": family, "recipe_name": "", "recipe": recipe, "facts": {}}}
-
-
-class RefiningEstimator(nn.Module):
-    """What is asked of a flow entry: a `tasks.optical_flow.FlowEstimator` with a number of refinements, as RAFT has."""
-
-    updates: int
 
 
 class CNNM(nn.Module):
@@ -210,32 +203,14 @@ class TwoStream(nn.Module):
     ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes"]]:
         """Class probabilities by each stream, from the central crop; the spatial one's are averaged over frames."""
         frames = shrunk(clips[:, :, :: self.gap], self.size)
-        flows = self._flows(frames)
-        top, left = ((side - self.crop) // 2 for side in self.size)
-        central = (..., slice(top, top + self.crop), slice(left, left + self.crop))
-        frames, flows = (part[central].to(self.mean.device) for part in (frames, flows))
+        flows = between(frames, cast(FlowEstimator, self.flow), reach=self.reach)
+        frames, flows = (central(part, self.crop).to(self.mean.device) for part in (frames, flows))
         single = self.spatial_scores(frames.transpose(1, 2).flatten(0, 1)).softmax(dim=1)
         return single.unflatten(0, (len(clips), -1)).mean(dim=1), self.temporal_scores(flows).softmax(dim=1)
 
     def probabilities(self, clips: UInt8[Tensor, "n 3 clip_length h w"]) -> Float[Tensor, "n classes"]:
         """The mean of both streams (section 2)."""
         return torch.stack(self.streams(clips)).mean(dim=0)
-
-    def _flows(self, frames: UInt8[Tensor, "n 3 t h w"]) -> Int8[Tensor, "n stack 2 h w"]:
-        """Flow between neighbouring frames; clips of one video overlap, so each pair of frames is looked at once."""
-        pairs = torch.stack((frames[:, :, :-1], frames[:, :, 1:])).permute(1, 3, 0, 2, 4, 5).flatten(0, 1)
-        number: dict[bytes, int] = {}
-        places = [number.setdefault(pair.numpy().tobytes(), len(number)) for pair in pairs.cpu()]
-        first, second = pairs[[places.index(place) for place in range(len(number))]].unbind(1)
-        flows = estimated(cast(FlowEstimator, self.flow), first, second, reach=self.reach)
-        return flows[places].unflatten(0, (len(frames), self.stack))
-
-
-def _estimator(trained: nn.Module, recipe: TwoStreamRecipe) -> RefiningEstimator:
-    """A copy of the upstream flow estimator that refines as often as this recipe says."""
-    estimator = cast(RefiningEstimator, deepcopy(trained).eval())
-    estimator.updates = recipe.flow_updates
-    return estimator
 
 
 class TwoStreamLearner(Learner):
@@ -249,7 +224,7 @@ class TwoStreamLearner(Learner):
             temporal=_cnn_m(
                 recipe, 2 * recipe.stack, len(facts.classes), normalised=1, dropout=recipe.temporal_dropout
             ),
-            flow=_estimator(upstream[recipe.flow], recipe),
+            flow=refining(upstream[recipe.flow], recipe.flow_updates),
             size=recipe.size,
             crop=recipe.crop,
             stack=recipe.stack,
@@ -322,9 +297,9 @@ class TwoStreamBatches:
     """Consecutive flows of each video and a random frame of those between which they lie, cropped and mirrored."""
 
     def __init__(self, recipe: TwoStreamRecipe, inputs: Inputs) -> None:
-        split = open_ucf101(inputs.dataset(recipe.dataset), "train", split=recipe.split)
+        split = open_actions(inputs.dataset(recipe.dataset), "train", split=recipe.split)
         upstream = inputs.upstream[recipe.flow]
-        estimator = _estimator(upstream.predictor, recipe)
+        estimator = refining(upstream.predictor, recipe.flow_updates)
         self.recipe = recipe
         self.videos = split.videos
         self.frames = Clips(split.videos, size=recipe.size, cache=inputs.cache)

@@ -248,8 +248,8 @@ SLOW: Extents = ((4, 2), (2, 2), (2, 2))
 def _from_chance(
     frames: tuple[int, ...], extents: Extents = ((1, 1), (1, 1), (1, 1)), *, steps: int, side: int = 64
 ) -> FusionRecipe:
-    """Narrow networks of one stream on `collage-action`; these numbers are ours: at first found on four groups held out of
-    its training list; steps and sides of early and slow fusion were changed after scores in test had been seen."""
+    """Narrow networks of one stream on `collage-action`; these numbers are ours: at first found on four groups held out
+    of its training list; steps and sides of early and slow fusion were changed after scores in test had been seen."""
     return FusionRecipe(
         dataset="collage-action",
         frames=frames,

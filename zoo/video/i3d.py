@@ -288,7 +288,7 @@ def _benchmark(recipe: I3DRecipe | I3DTwoStreamRecipe, inputs: Inputs) -> Action
 
 def _colour_from_chance(*, steps: int, thin: int, side: int) -> I3DRecipe:
     """A thin network on `collage-action`; these numbers are ours: at first found on four groups held out of its
-    training list; the side was changed after scores in test had been seen, and steps until training keeps its budget."""
+    training list; the side was changed after scores in test had been seen, the steps to keep the budget."""
     return I3DRecipe(
         dataset="collage-action",
         steps=steps,

@@ -28,11 +28,12 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics
 from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from zoo.boxes import overlap
 from zoo.data.otb import open_otb, read_boxes
 from zoo.data.ucf101 import Video
 from zoo.scoring.samples import distance_between, distance_to, factor_of, moments
 from zoo.scoring.segmentation import MIoU, confusion_matrix
-from zoo.scoring.tracking import Success, centre_error, overlap
+from zoo.scoring.tracking import Success, centre_error
 from zoo.scoring.units import Units
 
 Way = Callable[[], float]

@@ -31,6 +31,7 @@ METRICS = {
     ],
     "inception@1": [("FID", "", DOWN, LENGTH), ("IS", "", UP, (1.0, math.inf)), ("KID", "", DOWN, ANY)],
     "miou@1": [("mIoU", "", UP, SHARE), ("pixel_accuracy", "", UP, SHARE), ("mean_class_accuracy", "", UP, SHARE)],
+    "top5@1": [("accuracy", "", UP, SHARE), ("top5_accuracy", "", UP, SHARE)],
     "ope@1": [
         ("success_auc", "", UP, (0.0, 20 / 21)),
         ("precision_20px", "", UP, SHARE),

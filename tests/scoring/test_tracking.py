@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.scoring.tracking import Success, centre_error, overlap
+from zoo.boxes import overlap
+from zoo.scoring.tracking import Success, centre_error
 from zoo.scoring.units import Units
 
 

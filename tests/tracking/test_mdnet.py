@@ -13,12 +13,12 @@ from scipy.io import savemat
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
+from zoo.boxes import overlap
 from zoo.contracts import Inputs
 from zoo.data.otb import open_otb
 from zoo.data.sources import SOURCES
 from zoo.evaluation.evaluate import evaluate
 from zoo.evaluation.tracking import FirstBox, TrackingBenchmark, one_pass
-from zoo.scoring.tracking import overlap
 from zoo.tasks.tracking import Box
 from zoo.tracking.mdnet import (
     FAMILY,

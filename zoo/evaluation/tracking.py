@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float64
 
+from zoo.boxes import overlap
 from zoo.contracts import Inputs, Picture, Recipe
 from zoo.data.otb import open_otb
 from zoo.data.video import Video
 from zoo.drawing.tracking import track
 from zoo.evaluation.stage import Stage
 from zoo.scoring.metrics import CannotScore
-from zoo.scoring.tracking import Success, centre_error, overlap
+from zoo.scoring.tracking import Success, centre_error
 from zoo.scoring.units import Evaluated, Units
 from zoo.tasks.tracking import Box, Frame, Tracker
 

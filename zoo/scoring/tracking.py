@@ -18,16 +18,6 @@ THRESHOLDS = np.linspace(0, 1, 21)  # of overlap; got10k toolkit, nbins_iou
 PIXELS = 20  # of centre error; CVPR 2013, section 4.1: the representative precision score
 
 
-def overlap(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
-    """Intersection over union of boxes, row by row; 0 where neither has area."""
-    corner = np.maximum(a[:, :2], b[:, :2])
-    sides = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:]) - corner
-    intersection = sides[:, 0].clip(0) * sides[:, 1].clip(0)
-    union = a[:, 2] * a[:, 3] + b[:, 2] * b[:, 3] - intersection
-    share = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-    return np.asarray(share.clip(0, 1))  # (left + width) - left is not width to the last bit
-
-
 def centre_error(a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     """Distance between the centres of boxes in pixels, row by row."""
     return np.asarray(np.hypot(*((a[:, :2] + a[:, 2:] / 2) - (b[:, :2] + b[:, 2:] / 2)).T))

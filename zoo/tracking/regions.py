@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from zoo.scoring.tracking import overlap
+from zoo.boxes import overlap
 from zoo.tasks.tracking import Box, Frame
 
 Boxes = Float64[np.ndarray, "n 4"]

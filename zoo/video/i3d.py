@@ -77,7 +77,9 @@ class I3DFlowRecipe(I3DRecipe):
     """And where flow comes from."""
 
     gap: int = Field(1, ge=1, description="frames from one picture of a flow to the other")
-    flow: str = Field("raft-small.sintel", description="entry that estimates flow; ours, where the code has TV-L1")
+    flow: str = Field(
+        "raft-small.sintel-clean", description="entry that estimates flow; ours, where the code has TV-L1"
+    )
     reach: float = Field(20.0, gt=0, description="pixels; longer flow is cut off, and -1 ... 1 stands for it")
     flow_updates: int = Field(32, ge=1, description="refinements of the flow (RAFT, section 4)")
 

@@ -228,8 +228,8 @@ def _package_digest() -> str:
     return digest.hexdigest()[:32]
 
 
-def _sha256(of: object) -> str:
-    return hashlib.sha256(json.dumps(of).encode()).hexdigest()
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _differences(form: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

@@ -88,5 +88,5 @@ def _chance(record: Record) -> str:
     return f" ± {error:.2g}, 95 % in [{interval[0]:.4g}, {interval[1]:.4g}]"
 
 
-def _pairs(of: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in of.items())
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

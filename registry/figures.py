@@ -81,8 +81,8 @@ def spread(values: Sequence[float]) -> str:
 
 def figures(wanted: Iterable[Wanted], held: Snapshot) -> tuple[Figure, ...]:
     """A figure of each wanted entry's ranking metric, and of every other that something was asked of."""
-    by_entry: dict[str, Wanted] = {of.entry: of for of in wanted}
-    return tuple(figure for of in by_entry.values() for figure in _figures(of, by_entry, held))
+    by_entry: dict[str, Wanted] = {each.entry: each for each in wanted}
+    return tuple(figure for each in by_entry.values() for figure in _figures(each, by_entry, held))
 
 
 def table(wanted: Iterable[Wanted], made: Iterable[Figure]) -> str:
@@ -90,7 +90,7 @@ def table(wanted: Iterable[Wanted], made: Iterable[Figure]) -> str:
     by_entry: dict[str, list[Figure]] = {}
     for figure in made:
         by_entry.setdefault(figure.entry, []).append(figure)
-    rows = [row for of in wanted for row in _rows(of, by_entry.get(of.entry, []))]
+    rows = [row for each in wanted for row in _rows(each, by_entry.get(each.entry, []))]
     heads = ("entry", "metric", "mean ± deviation", "over", "floor", "asked for", "training")
     lines = [heads, ("---",) * len(heads), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -112,7 +112,7 @@ def written(text: str, wanted: Iterable[Wanted], made: Iterable[Figure]) -> str:
             "expected `<!-- figures -->` and `<!-- /figures -->` on lines of their own, or a line "
             "`    zoo train FAMILY --recipe NAME` in a docstring; found neither."
         )
-    first = {(of.entry.model, of.recipe_name): of for of in reversed(made)}  # of each entry, the ranking metric's
+    first = {(each.entry.model, each.recipe_name): each for each in reversed(made)}  # the ranking metric's
 
     def said(line: re.Match[str]) -> str:
         model = f"{line['family']}-{line['variant']}" if line["variant"] else line["family"]
@@ -122,31 +122,31 @@ def written(text: str, wanted: Iterable[Wanted], made: Iterable[Figure]) -> str:
     return COMMAND.sub(said, text)
 
 
-def _figures(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> Iterator[Figure]:
-    versions = _one_a_seed(of, by_entry, held)
+def _figures(wanted: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> Iterator[Figure]:
+    versions = _one_a_seed(wanted, by_entry, held)
     if not versions:
         return
     newest = list(versions.values())[-1]
     ranking = newest.ranked_by
-    asks = {ask.metric: ask for ask in of.asks if ask.recipe == of.recipe_name}
+    asks = {ask.metric: ask for ask in wanted.asks if ask.recipe == wanted.recipe_name}
     others = asks.keys() - {ranking.name}
     beside = [metric for metric in scoring(newest.protocol).metrics if metric.name in others] if others else []
     for metric in (ranking, *beside):
-        yield _figure(of, metric, versions, asks.get(metric.name))
+        yield _figure(wanted, metric, versions, asks.get(metric.name))
 
 
-def _figure(of: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: Ask | None) -> Figure:
+def _figure(wanted: Wanted, metric: Metric, versions: Mapping[tuple[str, ...], Version], ask: Ask | None) -> Figure:
     records = [version.record for version in versions.values()]
     values = tuple(record.score.metrics[metric.name] for record in records)
     seconds = [record.seconds for record in records if record.steps or record.seconds >= 1]
     own = {seeds[0] for seeds in versions}
     return Figure(
-        entry=of.entry,
-        recipe_name=of.recipe_name,
+        entry=wanted.entry,
+        recipe_name=wanted.recipe_name,
         metric=metric.name,
         unit=metric.unit,
         values=values,
-        varied=" and ".join(of.needs) if len(own) == 1 < len(values) else "",
+        varied=" and ".join(wanted.needs) if len(own) == 1 < len(values) else "",
         floor=records[-1].floor.metrics[metric.name],
         floor_name=records[-1].floor.name,
         asked=_in_words(ask, metric) if ask else "",
@@ -165,27 +165,27 @@ def _reached(ask: Ask, metric: Metric, value: float) -> bool:
     return gain <= 0 if ask.control else gain >= 0
 
 
-def _one_a_seed(of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> dict[tuple[str, ...], Version]:
+def _one_a_seed(wanted: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> dict[tuple[str, ...], Version]:
     """The newest version of each seed, its own and those it is built on, on the newest version's benchmark."""
-    alike = [version for version in held.versions(of.entry) if _is_of(version, of)]
+    alike = [version for version in held.versions(wanted.entry) if _is_of(version, wanted)]
     found: dict[tuple[str, ...], Version] = {}
     for version in alike:
         same = (version.protocol, version.data_digest) == (alike[-1].protocol, alike[-1].data_digest)
-        if same and (seeds := _seeds(version, of, by_entry, held)):
+        if same and (seeds := _seeds(version, wanted, by_entry, held)):
             found.pop(seeds, None)  # so that the newest come last
             found[seeds] = version
     return found
 
 
-def _is_of(version: Version, of: Wanted) -> bool:
+def _is_of(version: Version, wanted: Wanted) -> bool:
     """Whether the recipe as it is now made this version, whatever the seed."""
-    return version.recipe | {"seed": None} == {**of.recipe, "seed": None}
+    return version.recipe | {"seed": None} == {**wanted.recipe, "seed": None}
 
 
-def _seeds(version: Version, of: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> tuple[str, ...] | None:
+def _seeds(version: Version, wanted: Wanted, by_entry: Mapping[str, Wanted], held: Snapshot) -> tuple[str, ...] | None:
     """Its seed and those of what it is built on; None where that was made by another recipe than the wanted one."""
     seeds = [str(version.recipe.get("seed", 0))]
-    for entry in of.needs:
+    for entry in wanted.needs:
         trains = version.record.upstream.get(entry, "")
         upstream = held.by_trains(entry, trains)
         if entry not in by_entry or upstream is None:
@@ -200,9 +200,9 @@ def _seeds(version: Version, of: Wanted, by_entry: Mapping[str, Wanted], held: S
     return tuple(seeds)
 
 
-def _rows(of: Wanted, figures: list[Figure]) -> Iterator[tuple[str, ...]]:
+def _rows(wanted: Wanted, figures: list[Figure]) -> Iterator[tuple[str, ...]]:
     if not figures:
-        yield f"`{of.entry}`", "", "not registered", "", "", "", ""
+        yield f"`{wanted.entry}`", "", "not registered", "", "", "", ""
     for i, figure in enumerate(figures):
         yield (
             "" if i else f"`{figure.entry}`",

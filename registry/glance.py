@@ -239,21 +239,21 @@ def _from_sqlite(settings: Settings, entry: str | None) -> list[Version]:
 
 
 def _from_tables(connection: sqlite3.Connection, entry: str | None) -> list[Version]:
-    only, of = ("WHERE name = ?", (entry,)) if entry else ("", ())
+    only, parameters = ("WHERE name = ?", (entry,)) if entry else ("", ())
     tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
     for name, number, key, value in connection.execute(
-        f"SELECT name, version, key, value FROM model_version_tags {only}", of
+        f"SELECT name, version, key, value FROM model_version_tags {only}", parameters
     ):
         tags[name, number][key] = value
     aliases: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for name, number, alias in connection.execute(
-        f"SELECT name, version, alias FROM registered_model_aliases {only} ORDER BY alias", of
+        f"SELECT name, version, alias FROM registered_model_aliases {only} ORDER BY alias", parameters
     ):
         aliases[name, number].append(alias)
     rows = connection.execute(
         "SELECT name, version, creation_time, run_id, source FROM model_versions "
         f"{only or 'WHERE 1'} AND current_stage != 'Deleted_Internal'",
-        of,
+        parameters,
     )
     return [
         Version(

@@ -1,6 +1,8 @@
 """Lay a contour around each box that a detector found, and deform it, point by point, until it is the outline.
 
-    zoo train deep-snake --recipe mini
+    zoo train deep-snake --recipe mini   # mask AP 0.120 on collage-coco (seed 0), 33 s of a core; floor 0.000
+
+Mask R-CNN's own masks, on the same boxes, have 0.121. Asked for beforehand: 0.10.
 
 Peng et al., "Deep Snake for Real-Time Instance Segmentation", CVPR 2020, arXiv 2001.01629 ("paper" below), and the
 authors' code, zju3dv/snake ("code").

@@ -55,9 +55,9 @@ def asked(predictor: Noting, device: str) -> Answer:
 )
 def test_the_module_and_all_its_arguments_go_to_the_device(device: str) -> None:
     predictor = Noting()
-    if (
-        device == "meta"
-    ):  # has no numbers, so torch refuses to carry the answer back; where things were is seen all the same
+    if device == "meta":
+        # Torch's own refusal, nothing of ours: a tensor without numbers cannot be carried back. That the predictor was
+        # asked there is seen all the same.
         with pytest.raises(NotImplementedError, match="meta"):
             asked(predictor, device)
     else:

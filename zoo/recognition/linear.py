@@ -104,16 +104,18 @@ class LinearLearner(Learner):
         return self.network
 
 
+def _on_digits(*, steps: int) -> LinearRecipe:
+    return LinearRecipe(
+        dataset="digits", steps=steps, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
+    )
+
+
 SVM = Family(
     name="svm",
     paper="Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999",
     recipes={
-        "smoke": LinearRecipe(
-            dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
-        ),
-        "mini": LinearRecipe(
-            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
-        ),
+        "smoke": _on_digits(steps=300),
+        "mini": _on_digits(steps=1500),
         # svm.ipynb: 1,500 steps of plain gradient descent
         "paper": LinearRecipe(dataset="cifar10", steps=1500, batch_size=200, optimizer="sgd", learning_rate=1e-7),
     },
@@ -129,12 +131,8 @@ SOFTMAX = Family(
     name="softmax",
     paper="McCullagh and Nelder, Generalized Linear Models, 1989; CS231n, linear classification",
     recipes={
-        "smoke": LinearRecipe(
-            dataset="digits", steps=300, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
-        ),
-        "mini": LinearRecipe(
-            dataset="digits", steps=1500, batch_size=100, learning_rate=1e-3, regularization=10.0, schedule="linear"
-        ),
+        "smoke": _on_digits(steps=300),
+        "mini": _on_digits(steps=1500),
         # softmax.ipynb, 2024: the lower of both rates and strengths of its grid; as many steps as the SVM
         "paper": LinearRecipe(dataset="cifar10", steps=1500, batch_size=200, optimizer="sgd", learning_rate=1e-7),
     },

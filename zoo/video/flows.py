@@ -15,6 +15,7 @@ from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 
 from zoo.artifact import sha256_of
+from zoo.contracts import Upstream
 from zoo.data.ucf101 import Video
 from zoo.tasks.optical_flow import FlowEstimator
 from zoo.video.clips import DECODED_BY, shrunk
@@ -119,3 +120,26 @@ class Flows:
         small = shrunk(frames.permute(3, 0, 1, 2)[None], self.size)[0].transpose(0, 1)
         with self._estimating:
             return estimated(self.estimator, small[:-1], small[1:], reach=self.reach).numpy()
+
+
+def flows_by(
+    upstream: Upstream,
+    videos: Sequence[Video],
+    *,
+    updates: int,
+    size: tuple[int, int],
+    gap: int,
+    reach: float,
+    cache: Path | None,
+) -> Flows:
+    """The flows of videos by a flow entry that refines so often, estimated on a GPU where there is one."""
+    estimator = refining(upstream.predictor, updates).to("cuda" if torch.cuda.is_available() else "cpu")
+    return Flows(
+        videos,
+        cast(FlowEstimator, estimator),
+        made_by=f"{upstream.entry} {upstream.digest}, {updates} updates",
+        size=size,
+        gap=gap,
+        reach=reach,
+        cache=cache,
+    )

@@ -48,7 +48,7 @@ from zoo.tasks.optical_flow import FlowEstimator
 from zoo.training import Updater, shuffled
 from zoo.training.weights import published_weights
 from zoo.video.clips import RandomClips, central, shrunk
-from zoo.video.flows import LEVELS, Flows, between, refining
+from zoo.video.flows import LEVELS, between, flows_by, refining
 from zoo.video.inflated import Inflated
 
 GOOGLENET = "googlenet-imagenet/googlenet-1378be20.pth"
@@ -244,14 +244,12 @@ class FlowClips:
 
     def __init__(self, recipe: I3DFlowRecipe, inputs: Inputs) -> None:
         split = open_actions(inputs.dataset(recipe.dataset), "train", split=recipe.split)
-        upstream = inputs.upstream[recipe.flow]
-        estimator = refining(upstream.predictor, recipe.flow_updates)
         self.recipe = recipe
         self.videos = split.videos
-        self.flows = Flows(
+        self.flows = flows_by(
+            inputs.upstream[recipe.flow],
             split.videos,
-            cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),
-            made_by=f"{upstream.entry} {upstream.digest}, {recipe.flow_updates} updates",
+            updates=recipe.flow_updates,
             size=recipe.size,
             gap=recipe.gap,
             reach=recipe.reach,

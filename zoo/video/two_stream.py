@@ -41,7 +41,7 @@ from zoo.tasks.optical_flow import FlowEstimator
 from zoo.training import Updater, shuffled
 from zoo.training.weights import published_weights
 from zoo.video.clips import Clips, central, shrunk
-from zoo.video.flows import Flows, between, in_pixels, refining
+from zoo.video.flows import between, flows_by, in_pixels, refining
 
 VGG16 = "vgg16-imagenet/vgg16-397923af.pth"
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # torchvision's 0.485, 0.456, 0.406 and
@@ -298,15 +298,13 @@ class TwoStreamBatches:
 
     def __init__(self, recipe: TwoStreamRecipe, inputs: Inputs) -> None:
         split = open_actions(inputs.dataset(recipe.dataset), "train", split=recipe.split)
-        upstream = inputs.upstream[recipe.flow]
-        estimator = refining(upstream.predictor, recipe.flow_updates)
         self.recipe = recipe
         self.videos = split.videos
         self.frames = Clips(split.videos, size=recipe.size, cache=inputs.cache)
-        self.flows = Flows(
+        self.flows = flows_by(
+            inputs.upstream[recipe.flow],
             split.videos,
-            cast(FlowEstimator, estimator.to("cuda" if torch.cuda.is_available() else "cpu")),
-            made_by=f"{upstream.entry} {upstream.digest}, {recipe.flow_updates} updates",
+            updates=recipe.flow_updates,
             size=recipe.size,
             gap=recipe.gap,
             reach=recipe.reach,

@@ -1,7 +1,7 @@
-"""Prefect's API for one night: the server that PREFECT_API_URL names, else a temporary one that dies with the night.
+"""Prefect's API for one night: the server that PREFECT_API_URL names, else that of `zoo up`, else a temporary one.
 
-Prefect would start a temporary server by itself, but a killed night would leave that one running. This one watches a
-pipe from the night (`flows.lifeline`). Its database stays under the zoo home, so past nights can be looked at:
+Prefect would start a temporary server by itself, but a killed night would leave that one running. This one dies with the
+night: it watches a pipe from it (`flows.lifeline`). Its database stays under the zoo home, so past nights can be looked at:
 `PREFECT_HOME=$ZOO_HOME/prefect prefect server start`.
 """
 
@@ -17,6 +17,7 @@ from typing import IO
 from urllib.request import urlopen
 
 from flows.lifeline import die_with_parent
+from registry.service import running
 
 STARTUP_SECONDS = 120.0  # 10 to 17 are usual, more while other processes keep the machine busy
 
@@ -26,7 +27,7 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
     """Have PREFECT_API_URL name an API that answers; to be entered before Prefect is first imported.
 
     Args:
-        home: PREFECT_HOME of a temporary server.
+        home: PREFECT_HOME of a temporary server, in the zoo's home.
         log: where a temporary server writes what it has to say.
         say: told when the server that PREFECT_API_URL names is not there.
 
@@ -35,6 +36,11 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
     """
     named = os.environ.get("PREFECT_API_URL", "")
     if named and answers(named):
+        yield
+        return
+    own = running(home.parent).get("prefect")
+    if own and not named and answers(own.url):
+        os.environ |= {"PREFECT_API_URL": own.url, "PREFECT_HOME": str(home)}
         yield
         return
     if named:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from registry.service import Program, is_held, lock_of, recorded
 from zoo.durable import write_atomically
 
-STARTUP_SECONDS = 180.0  # 20 are usual, more while a night keeps the machine busy
+STARTUP_SECONDS = 300.0  # 20 are usual, ten times as many while other processes keep the machine busy
 PATIENCE = 10.0  # seconds that a program gets to end by itself
 TAIL = 15  # lines of a log that say why a program died
 LOOPBACK = "127.0.0.1"

@@ -1,8 +1,7 @@
 """Prefect's API for one night: the server that PREFECT_API_URL names, else that of `zoo up`, else a temporary one.
 
-Prefect would start a temporary server by itself, but a killed night would leave that one running. This one dies with the
-night: it watches a pipe from it (`flows.lifeline`). Its database stays under the zoo home, so past nights can be looked at:
-`PREFECT_HOME=$ZOO_HOME/prefect prefect server start`.
+Prefect would start a temporary server by itself, but a killed night would leave that one running. This one watches a
+pipe from the night (`flows.lifeline`). Its database stays under the zoo home, where `zoo up` shows past nights too.
 """
 
 import os
@@ -35,12 +34,10 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         RuntimeError: the temporary server did not start; its log is named.
     """
     named = os.environ.get("PREFECT_API_URL", "")
-    if named and answers(named):
-        yield
-        return
-    own = running(home.parent).get("prefect")
-    if own and not named and answers(own.url):
-        os.environ |= {"PREFECT_API_URL": own.url, "PREFECT_HOME": str(home)}
+    up = running(home.parent).get("prefect")
+    url = named or (up.url if up else "")
+    if url and answers(url):
+        os.environ["PREFECT_API_URL"] = url
         yield
         return
     if named:

@@ -79,7 +79,7 @@ def wait_for(started: Iterable[Started]) -> None:
     """Until each of them works.
 
     Raises:
-        RuntimeError: one died or took too long; the message ends with what its log ends with.
+        ChildProcessError: one died or took too long; the message ends with what its log ends with.
     """
     deadline = time.monotonic() + STARTUP_SECONDS
     waiting = list(started)
@@ -87,9 +87,9 @@ def wait_for(started: Iterable[Started]) -> None:
         for one in waiting:
             status = one.process.poll()
             if status is not None:
-                raise RuntimeError(_told(one, f"ended with status {status} while it started"))
+                raise ChildProcessError(_told(one, f"ended with status {status} while it started"))
             if time.monotonic() > deadline:
-                raise RuntimeError(_told(one, f"did not answer within {STARTUP_SECONDS:g} s"))
+                raise ChildProcessError(_told(one, f"did not answer within {STARTUP_SECONDS:g} s"))
         waiting = [one for one in waiting if not one.server.ready()]
         time.sleep(0.2)
 
@@ -106,7 +106,9 @@ def end(program: Program, home: Path) -> bool:
         while is_held(lock) and time.monotonic() < deadline:
             time.sleep(0.05)
     if is_held(lock):
-        raise RuntimeError(f"{program.name} (process {program.pid}) cannot be ended: `fuser -v {lock}` says who it is.")
+        raise ChildProcessError(
+            f"{program.name} (process {program.pid}) cannot be ended: `fuser -v {lock}` says who it is."
+        )
     _forget(home, program.name)
     return was_up
 

@@ -31,7 +31,7 @@ def up(settings: Settings, *, say: Callable[[str], None]) -> dict[str, Program]:
     """Start what is not up yet and wait until all of it works; what was named in the environment is not started.
 
     Raises:
-        RuntimeError: one of them died while it started, or took too long. What was started with it has been ended.
+        ChildProcessError: one of them died while it started, or took too long. What was started with it has been ended.
     """
     home = settings.home
     home.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """docker-compose.yml as Compose would understand it, and its programs started on loopback without any container.
 
-Where a service says `postgres`, `store`, `mlflow` or `prefect`, it means another machine: here each of these names with its
-port is replaced by a free port of 127.0.0.1. Everything else of its command and environment is used as it stands.
+Where a service says `postgres`, `store`, `mlflow` or `prefect`, it means another machine: here each of these names with
+its port becomes a free port of 127.0.0.1. Everything else of its command and environment is used as it stands.
 """
 
 import os

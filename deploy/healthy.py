@@ -1,4 +1,4 @@
-"""Ends with 0 if a server answers as it answers a night: `healthy.py URL`, as the user NAME:PASSWORD of $HEALTH_USER."""
+"""Ends with 0 if a server answers as it answers a night: `healthy.py URL`, as the NAME:PASSWORD of $HEALTH_USER."""
 
 import base64
 import os

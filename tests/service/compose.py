@@ -17,7 +17,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = {"postgres": 5432, "store": 9000, "mlflow": 5000, "prefect": 4200}
+PORTS = {"postgres": 5432, "store": 9000, "mlflow": 5000, "prefect": 4200, "127.0.0.1": 8080}
+"""The names that services have for each other, and for themselves, with the port of each."""
+
 VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:\?|:-)([^}]*))?\})")
 
 
@@ -70,7 +72,9 @@ class Machine:
         binaries = Path(sys.executable).parent
         given = {name: self.here(value) for name, value in self.compose["services"][service]["environment"].items()}
         place = {"HOME": str(self.folder), "PATH": f"{binaries}:{kept.get('PATH', '')}"}
-        return kept | place | given | self._of_postgres(given)
+        if given.get("PGHOST") == "postgres":  # the only one whose host and port are said apart
+            given["PGHOST"] = "127.0.0.1"
+        return kept | place | given
 
     def command(self, service: str) -> list[str]:
         return [self.here(word) for word in self.compose["services"][service]["command"]]
@@ -82,15 +86,15 @@ class Machine:
         return [self.here(word) for word in command]
 
     def here(self, text: str) -> str:
-        """A text of the file in which the other machines are this one."""
+        """A text of the file in which the other machines are this one, and the container's folders lie in ours."""
         for name, port in PORTS.items():
             text = text.replace(f"{name}:{port}", f"127.0.0.1:{self.ports[name]}")
-            text = text.replace(f"--port={port}", f"--port={self.ports[name]}")
+            text = re.sub(rf"^(--port=)?{port}$", rf"\g<1>{self.ports[name]}", text)
         text = text.replace("--host=0.0.0.0", "--host=127.0.0.1").replace("/deploy/", f"{ROOT / 'deploy'}/")
         for config in self.compose["services"].values():
             for mounted in config.get("configs", ()):
                 text = text.replace(mounted["target"], str(self.folder / mounted["source"]))
-        return text
+        return re.sub("^/zoo/", f"{self.folder}/zoo/", text)
 
     def run(self, service: str, command: list[str] | None = None) -> subprocess.CompletedProcess[str]:
         """A service that ends, or another command in its environment."""
@@ -116,10 +120,6 @@ class Machine:
                 stderr=log,
                 start_new_session=True,
             )
-
-    def _of_postgres(self, given: Mapping[str, str]) -> dict[str, str]:
-        """PostgreSQL's host and port are said apart."""
-        return {"PGHOST": "127.0.0.1", "PGPORT": str(self.ports["postgres"])} if "PGHOST" in given else {}
 
 
 def _free_port() -> int:

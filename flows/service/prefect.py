@@ -10,12 +10,10 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
-from flows.server import answers
-
 POOL = "nightzoo"
 """The work pool that scheduled nights wait in, of type `process`."""
 
-TIMEOUT = 10  # seconds for one answer
+TIMEOUT = 30  # seconds for one answer of a server that has just started beside a night
 
 
 def ask(api: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -24,15 +22,11 @@ def ask(api: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     Raises:
         ConnectionError: it does not answer, or does not want to.
     """
-    if body is None:
-        return _sent(f"{api.rstrip('/')}/{path}", None, _headers())
-    return _sent(f"{api.rstrip('/')}/{path}", json.dumps(body).encode(), _headers() | _csrf(api))
-
-
-def _sent(url: str, content: bytes | None, headers: dict[str, str]) -> Any:
+    url = f"{api.rstrip('/')}/{path}"
     try:
-        with urlopen(Request(url, content, headers), timeout=TIMEOUT) as answer:
-            return json.load(answer)
+        if body is None:
+            return _sent(url, None, _headers())
+        return _sent(url, json.dumps(body).encode(), _headers() | _csrf(api))
     except HTTPError as error:
         raise ConnectionError(
             f"{url}: expected Prefect's answer, got HTTP {error.code} {error.reason}. Check PREFECT_API_URL and, if it "
@@ -51,24 +45,27 @@ def make_pool(api: str) -> None:
 
 def worker_is_up(api: str, name: str, since: datetime) -> bool:
     """Whether a worker of the pool has been heard of since then."""
-    if not answers(api):
+    try:
+        workers = ask(api, f"work_pools/{POOL}/workers/filter", {})
+    except ConnectionError:
         return False
-    for worker in ask(api, f"work_pools/{POOL}/workers/filter", {}):
-        if worker["name"] == name and datetime.fromisoformat(worker["last_heartbeat_time"]) >= since:
-            return True
-    return False
+    heard = (datetime.fromisoformat(worker["last_heartbeat_time"]) for worker in workers if worker["name"] == name)
+    return any(last >= since for last in heard)
 
 
 def _csrf(api: str) -> dict[str, str]:
     """The token that a server with CSRF protection wants to see again in every POST; nothing for one without."""
     client = str(uuid4())
     try:
-        with urlopen(
-            Request(f"{api.rstrip('/')}/csrf-token?client={client}", None, _headers()), timeout=TIMEOUT
-        ) as answer:
-            return {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": json.load(answer)["token"]}
-    except (OSError, ValueError, KeyError):  # what is really wrong, the POST will say
+        token = _sent(f"{api.rstrip('/')}/csrf-token?client={client}", None, _headers())["token"]
+    except HTTPError:  # it has none to give; had it something against us, the POST will say so
         return {}
+    return {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": token}
+
+
+def _sent(url: str, content: bytes | None, headers: Mapping[str, str]) -> Any:
+    with urlopen(Request(url, content, dict(headers)), timeout=TIMEOUT) as answer:
+        return json.load(answer)
 
 
 def _headers() -> dict[str, str]:

@@ -225,12 +225,14 @@ def test_a_night_is_registered_there_and_pulled_from_another_folder(team: Machin
     project, home = Path(environment["ZOO_PROJECT"]), Path(environment["ZOO_HOME"])
     project.mkdir(parents=True)
     make(["digits"], Settings(project, home, ""))
-    night = subprocess.run(
-        [sys.executable, "-P", "-c", NIGHT], env=environment, cwd=project, capture_output=True, text=True
-    )
-    assert night.returncode == 0, night.stderr
-    (outcome,) = json.loads(night.stdout.splitlines()[-1])
-    assert (outcome["done"], outcome["version"]) == ("trained", 1), outcome
+    for _ in range(3):  # on a busy machine MLflow may be too slow for one: the next night delivers
+        night = [sys.executable, "-P", "-c", NIGHT]
+        told = subprocess.run(night, env=environment, cwd=project, capture_output=True, text=True)
+        assert told.returncode == 0, told.stderr
+        (outcome,) = json.loads(told.stdout.splitlines()[-1])
+        if outcome["done"] != "undelivered":
+            break
+    assert (outcome["done"] in ("trained", "delivered"), outcome["version"]) == (True, 1), outcome
     assert not list(home.glob("nights/*/server.log")), "a temporary Prefect server was used"
     given = team.environment("bucket")
     store = boto3.client(
@@ -243,14 +245,25 @@ def test_a_night_is_registered_there_and_pulled_from_another_folder(team: Machin
     keys = [item["Key"] for item in store.list_objects_v2(Bucket="mlflow")["Contents"]]
     assert any(key.endswith("weights.safetensors") for key in keys)
 
+    users = f"{environment['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/users/create"
+    ana = {"username": "ana", "password": "reads, and no more"}
+    new = {"content": json.dumps(ana).encode(), "Content-Type": "application/json"}
+    assert _code(users, f"admin:{VARIABLES['MLFLOW_PASSWORD']}", **new) in (200, 201)
+    reader = {"MLFLOW_TRACKING_USERNAME": ana["username"], "MLFLOW_TRACKING_PASSWORD": ana["password"]}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    other = environment | {"ZOO_HOME": str(elsewhere / "home"), "ZOO_PROJECT": str(elsewhere)}
+    other = environment | reader | {"ZOO_HOME": str(elsewhere / "home"), "ZOO_PROJECT": str(elsewhere)}
     pull = [sys.executable, "-P", "-c", "from cli.app import main; main()", "pull", "k-nn.digits@latest", "model"]
     pulled = subprocess.run(pull, env=other, cwd=elsewhere, capture_output=True, text=True)
     assert pulled.returncode == 0, pulled.stderr
     (made,) = home.glob("runs/k-nn.digits/*/model-*")
     assert verify(elsewhere / "model") == verify(made)
+    alias = {
+        "content": b'{"name": "k-nn.digits", "alias": "champion", "version": "1"}',
+        "Content-Type": "application/json",
+    }
+    crown = f"{environment['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/registered-models/alias"
+    assert _code(crown, f"ana:{ana['password']}", **alias) == 403, "who may read has made a champion"
     stranger = other | {"MLFLOW_TRACKING_PASSWORD": "wrong"}
     refused = subprocess.run([*pull[:-1], "again"], env=stranger, cwd=elsewhere, capture_output=True, text=True)
     assert refused.returncode == 1

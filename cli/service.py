@@ -44,15 +44,18 @@ def up() -> None:
 def down() -> None:
     """End what zoo up started, a scheduled night that is at work included: the next one goes on where it stopped.
 
-    Exits 0 when nothing of it is left, also where nothing was.
+    A night that you began yourself goes on. Exits 0 when nothing of it is left, also where nothing was.
 
     Example: [bold]zoo down[/bold]
     """
     from flows.service.servers import down as end
+    from flows.service.status import night_at_work
     from registry.settings import settings
 
     ended = end(settings())
     talk(f"Ended: {', '.join(ended)}." if ended else "Nothing was up.")
+    if night := night_at_work(settings()):
+        talk(f"A night that none of them began is at work (process {night.pid}); it goes on.")
 
 
 def status(as_json: JSON = False) -> None:

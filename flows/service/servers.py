@@ -14,6 +14,7 @@ from flows.server import answers
 from flows.service.prefect import POOL, make_pool, worker_is_up
 from flows.service.processes import LOOPBACK, Server, Started, end, free_port, port_before, start, wait_for
 from registry import rest
+from registry.client import connect, plain_errors
 from registry.service import Program, recorded, running
 from registry.settings import Settings
 
@@ -40,7 +41,7 @@ def up(settings: Settings, *, say: Callable[[str], None]) -> dict[str, Program]:
         say(f"{program.name} runs already, since {program.since.astimezone():%Y-%m-%d %H:%M}.")
     started: list[Started] = []
     try:
-        for name, server in ((MLFLOW, _mlflow), (PREFECT, _prefect)):
+        for name, server in ((PREFECT, _prefect), (MLFLOW, _mlflow)):
             if name in expected(settings) and name not in there:
                 started.append(start(server(settings), home))
         wait_for(started)
@@ -82,7 +83,9 @@ def prefect_api_url(settings: Settings) -> str:
 
 
 def _mlflow(settings: Settings) -> Server:
-    """MLflow's pages on the registry of this zoo."""
+    """MLflow's pages on the registry of this zoo, whose tables are there before a server looks for them."""
+    with plain_errors():
+        connect(settings).search_experiments(max_results=1)
     port = free_port(port_before(settings.home, MLFLOW, 5000))
     url = f"http://{LOOPBACK}:{port}"
     options = {

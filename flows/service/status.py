@@ -1,6 +1,7 @@
 """What is up, what the night does, what is scheduled: from files, from locks, and from Prefect where it is up."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,14 +88,19 @@ def look(settings: Settings) -> Seen:
         remarks.append(f"What is scheduled is not known: {error}")
     if scheduled and any(program.program == WORKER and program.state != "up" for program in programs):
         remarks.append("Nights are scheduled and no worker is up here to run them: `zoo up`.")
-    night = home / "night.lock"
     return Seen(
         programs=programs,
-        night=Night(pid=_holder(night), since=_taken(night)) if is_held(night) else None,
+        night=night_at_work(settings),
         working=_working(settings),
         scheduled=scheduled,
         remarks=tuple(remarks),
     )
+
+
+def night_at_work(settings: Settings) -> Night | None:
+    """The night that holds this zoo's lock."""
+    lock = settings.home / "night.lock"
+    return Night(pid=_holder(lock), since=_taken(lock)) if is_held(lock) else None
 
 
 def _up(home: Path, name: str, program: Program | None) -> Up:
@@ -149,17 +155,17 @@ def _scheduled(api: str) -> tuple[Plan, ...]:
         if run["deployment_id"] and run["expected_start_time"]:
             coming.setdefault(run["deployment_id"], datetime.fromisoformat(run["expected_start_time"]))
     plans = [
-        Plan(name=deployment["name"], when=_when(deployment["schedules"]), next=coming.get(deployment["id"]))
+        Plan(name=deployment["name"], when=_when(deployment), next=coming.get(deployment["id"]))
         for deployment in ask(api, "deployments/filter", in_pool)
     ]
     return tuple(sorted(plans, key=lambda plan: (plan.next or NEVER, plan.name)))
 
 
-def _when(schedules: list[dict[str, Any]]) -> str:
-    """Schedules in the words of cron."""
+def _when(deployment: Mapping[str, Any]) -> str:
+    """When a deployment runs, in the words of cron."""
     told = [
         f"{schedule['schedule'].get('cron', 'other')} {schedule['schedule'].get('timezone') or 'UTC'}"
-        + ("" if schedule["active"] else " (paused)")
-        for schedule in schedules
+        + ("" if schedule["active"] and not deployment["paused"] else " (paused)")
+        for schedule in deployment["schedules"]
     ]
     return ", ".join(told) or "by hand"

@@ -128,16 +128,33 @@ def test_what_was_killed_is_told_and_comes_back_at_the_same_address(zoo: Zoo) ->
     assert after["worker"].pid != before["worker"].pid
 
 
-def test_a_server_that_cannot_start_is_told_with_its_log_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_is_told_with_its_log_and_leaves_nothing(tmp_path: Path, migrated: Path) -> None:
     zoo = Zoo(tmp_path)
     zoo.home.mkdir()
-    (zoo.home / "mlflow.db").write_bytes(b"no database" * 1000)
+    shutil.copy(migrated, zoo.home / "mlflow.db")
+    zoo.environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = "sqlite+aiosqlite:////nowhere/at/all.db"
     failed = zoo("up")
     assert failed.returncode == 1
-    assert failed.stderr.startswith("zoo: mlflow ended with status 1 while it started; the end of ")
-    assert "file is not a database" in failed.stderr
-    assert "Traceback" not in failed.stderr.splitlines()[0]
+    assert failed.stderr.startswith("zoo: prefect ended with status ")
+    assert f"the end of {zoo.home}/service/prefect.log:\n" in failed.stderr
+    assert "unable to open database file" in failed.stderr
     assert zoo.states() == {"mlflow": "down", "prefect": "down", "worker": "down"}
+
+
+def test_what_is_scheduled_is_asked_of_prefect(zoo: Zoo) -> None:
+    api = address(zoo, "prefect")
+    flow = ask(api, "flows/", {"name": "night"})["id"]
+    times = [{"schedule": {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}, "active": True}]
+    made = {"name": "mini", "flow_id": flow, "work_pool_name": "nightzoo", "schedules": times}
+    deployment = ask(api, "deployments/", made)["id"]
+    paused = {**made, "name": "quick", "schedules": [{**times[0], "active": False}], "paused": True}
+    ask(api, "deployments/", paused)
+    waiting = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2999-01-01T01:00:00Z"}}
+    ask(api, f"deployments/{deployment}/create_flow_run", {"state": waiting})
+    told = {plan["name"]: plan for plan in zoo.status()["scheduled"]}
+    assert told["mini"]["when"] == "0 2 * * * Europe/Berlin"
+    assert told["mini"]["next"] is not None
+    assert told["quick"] == {"name": "quick", "when": "0 2 * * * Europe/Berlin (paused)", "next": None}
 
 
 def test_where_servers_are_named_only_a_worker_is_started(zoo: Zoo, tmp_path: Path) -> None:

@@ -34,8 +34,7 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         RuntimeError: the temporary server did not start; its log is named.
     """
     named = os.environ.get("PREFECT_API_URL", "")
-    up = running(home.parent).get("prefect")
-    url = named or (up.url if up else "")
+    url = lasting(home.parent)
     if url and answers(url):
         os.environ["PREFECT_API_URL"] = url
         yield
@@ -46,6 +45,12 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         # Its log ends with it, so nobody would read there what the night's own log file tells.
         os.environ |= {"PREFECT_API_URL": url, "PREFECT_HOME": str(home), "PREFECT_LOGGING_TO_API_ENABLED": "false"}
         yield
+
+
+def lasting(home: Path) -> str:
+    """The API of a server that outlives nights: PREFECT_API_URL, else what `zoo up` started here; empty for neither."""
+    up = running(home).get("prefect")
+    return os.environ.get("PREFECT_API_URL", "") or (up.url if up else "")
 
 
 def answers(url: str) -> bool:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flows.server import answers
+from flows.server import answers, lasting
 from flows.service.prefect import POOL, make_pool, worker_is_up
 from flows.service.processes import LOOPBACK, Server, Started, end, free_port, port_before, start, wait_for
 from registry import rest
@@ -75,8 +75,7 @@ def prefect_api_url(settings: Settings) -> str:
     Raises:
         ConnectionError: neither is there.
     """
-    program = running(settings.home).get(PREFECT)
-    url = os.environ.get("PREFECT_API_URL") or (program and program.url)
+    url = lasting(settings.home)
     if not url:
         raise ConnectionError("no Prefect server: `zoo up` starts one here; PREFECT_API_URL names another one.")
     return url

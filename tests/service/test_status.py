@@ -9,7 +9,9 @@ import pytest
 from flows.fingerprint import Identity, Ingredients
 from flows.job import Job
 from flows.locks import held
+from flows.server import lasting
 from flows.service.status import look
+from registry.service import lock_of
 from registry.settings import Settings
 
 
@@ -80,3 +82,18 @@ def test_a_job_of_another_version_is_told_without_its_steps(settings: Settings) 
     with held(folder / "lock", what="a worker"):
         (work,) = look(settings).working
     assert (work.entry, work.step, work.steps) == ("cnn.digits", None, None)
+
+
+def test_a_night_finds_the_server_that_is_up_unless_another_one_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, lock = settings.home, lock_of(settings.home, "prefect")
+    told = {"prefect": {"pid": 1, "url": "http://127.0.0.1:4201/api", "since": "2026-01-01T00:00:00+00:00"}}
+    lock.parent.mkdir(parents=True)
+    (home / "service.json").write_text(json.dumps(told))
+    with held(lock, what="a server"):
+        assert lasting(home) == "http://127.0.0.1:4201/api"
+        monkeypatch.setenv("PREFECT_API_URL", "http://prefect:4200/api")
+        assert lasting(home) == "http://prefect:4200/api"
+        monkeypatch.delenv("PREFECT_API_URL")
+    assert lasting(home) == "", "it died, and its record is still there"

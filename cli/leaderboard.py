@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from registry.glance import Snapshot
     from registry.leaderboard import Board
 
-SPARE = ("registered", "95 %", "verdict", "alias", "training", "frames/s")
+SPARE = ("registered", "95 %", "verdict", "training", "alias", "frames/s")
 LOCAL = "http://127.0.0.1:5000"  # where `mlflow ui` answers
 
 
@@ -223,7 +223,7 @@ def _markdown(board: "Board") -> str:
         )
         for row in board.rows
     ]
-    lines += [f"{_floors(board).capitalize()}.", "", *_table(heads, rows), ""]
+    lines += [f"{_floors(board)}.", "", *_table(heads, rows), ""]
     if board.published:
         told = [
             (f"{p.published:.4g}", p.metric, p.dataset, f"{p.version} {p.ours:.4g}", p.remark, p.source)

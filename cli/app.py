@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, models, night, registered, service
+from cli import catalogue, data, leaderboard, models, night, registered, service
 
 app = typer.Typer(
     name="zoo",
@@ -37,7 +37,7 @@ app.command("night")(night.night)
 app.command("up")(service.up)
 app.command("down")(service.down)
 app.command("status")(service.status)
-app.command("leaderboard")(registered.leaderboard)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("versions")(registered.versions)
 app.command("replay")(registered.replay)
 app.command("figures")(registered.figures)

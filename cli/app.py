@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, models, night, registered
+from cli import catalogue, data, history, models, night, registered
 
 app = typer.Typer(
     name="zoo",
@@ -36,7 +36,11 @@ app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)
 app.command("leaderboard")(registered.leaderboard)
 app.command("versions")(registered.versions)
-app.command("replay")(registered.replay)
+app.command("replay")(history.replay)
+app.command("promote")(history.promote)
+app.command("rollback")(history.rollback)
+app.command("history")(history.history)
+app.command("compare")(history.compare)
 app.command("figures")(registered.figures)
 app.command("pull")(registered.pull)
 app.add_typer(data.app, name="data")

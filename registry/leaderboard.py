@@ -31,7 +31,7 @@ class Row:
     floor_name: str
     gain: float  # over the floor, in the metric's unit, positive when better
     speed: float | None  # frames a second, where the benchmark timed them
-    verdict: str | None
+    verdict: str  # the gate's, or that a person decided
     created: datetime
 
 
@@ -106,7 +106,7 @@ def _board(versions: list[Version], shown: set[str], published: Iterable[Compari
 
 
 def _row(rank: int, version: Version, metric: Metric) -> Row:
-    record, verdict = version.record, version.verdict or {}
+    record = version.record
     value, floor = record.score.metrics[metric.name], record.floor.metrics[metric.name]
     return Row(
         rank=rank,
@@ -121,6 +121,6 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         floor_name=record.floor.name,
         gain=metric.gain(value, floor),
         speed=record.score.speed,
-        verdict=verdict.get("decision"),
+        verdict=version.standing,
         created=version.created,
     )

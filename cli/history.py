@@ -303,9 +303,12 @@ def _draw_comparison(found: "Comparison", file: Path, where: Settings) -> None:
     split = found.second.protocol.partition("/")[0].removeprefix(f"{scored}-")
     for part in found.changed[:PICTURES_SHOWN]:
         photo = picture_of(part.name, where.datasets / scored, split=split)
-        told = f"{part.name}: {part.first:.4g} -> {part.second:.4g} ({part.gain:+.4g})"
-        own = [strip([read_rgb(path)], side) for path, side in zip(part.picture or (), ("A", "B"), strict=False)]
-        shown = [strip([photo], told)] if photo is not None else []
+        told = f"{part.first:.4g} -> {part.second:.4g} ({part.gain:+.4g})"
+        own = [
+            strip(read_rgb(path), f"{part.name}, {side}")
+            for path, side in zip(part.picture or (), ("A", "B"), strict=False)
+        ]
+        shown = [strip(photo, part.name, told)] if photo is not None else []
         rows += [*shown, *own]
     _save(sheet(rows), file)
 

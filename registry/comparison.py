@@ -88,7 +88,8 @@ def compare(
         new.check_paired(old)
     gains = _by_unit(old, new, counting) if counting.paired else np.empty((0, 3))
     told = gains[np.isfinite(gains[:, 2]), 2]
-    names = read_identity(folders[1].parent).facts.get("classes", [])
+    facts = [read_identity(folder.parent).facts for folder in folders]
+    names = next((list(each["classes"]) for each in facts if each.get("classes")), [])
     return Comparison(
         first=first,
         second=second,

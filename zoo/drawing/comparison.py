@@ -1,4 +1,4 @@
-"""Two models side by side: gain by class, unit by unit, and pictures of the units that changed most."""
+"""Two models compared: gain by class and unit by unit, and pictures of the units that changed most."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,8 @@ from zoo.drawing.sheets import captioned
 
 BETTER, WORSE = "#2a7f3f", "#b3302a"
 MOST = 24  # bars of a panel
-HEIGHT, WIDEST = 160, 1200  # pixels of a picture, and of a row of them
+HEIGHT, WIDEST, GAP = 160, 1100, 8  # pixels: of a picture, of a row of them, between two
+LETTER = 6  # pixels, of Pillow's own font
 
 
 def gains(panels: Mapping[str, Mapping[str, float]], *, title: str, metric: str) -> UInt8[np.ndarray, "h w 3"]:
@@ -38,28 +39,37 @@ def _bars(axes: Axes, parts: Mapping[str, float]) -> None:
     axes.grid(alpha=0.3, axis="x")
 
 
-def strip(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], *lines: str) -> UInt8[np.ndarray, "h w 3"]:
-    """Pictures of one unit side by side, of one height, above what there is to say of it."""
-    rows = [_of_height(picture) for picture in pictures]
-    row = np.hstack(rows)
-    if row.shape[1] > WIDEST:
-        row = np.vstack([_padded(each, max(one.shape[1] for one in rows)) for each in rows])
-    room = max(row.shape[1], 7 * max(map(len, lines)) + 8)  # letters of Pillow's own font are 6 pixels wide
-    return captioned(_padded(row, room), *lines)
+def strip(picture: UInt8[np.ndarray, "_ _ 3"], *lines: str) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture of one unit above what there is to say of it."""
+    shown = _of_height(picture)
+    room = LETTER * max(map(len, lines)) + 8
+    return captioned(_padded(shown, max(shown.shape[1], room)), *lines)
 
 
 def sheet(strips: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> UInt8[np.ndarray, "h w 3"]:
-    """One below the other, on white."""
-    width = max(each.shape[1] for each in strips)
-    return np.vstack([_padded(each, width) for each in strips])
+    """Side by side as long as there is room, then below, on white."""
+    rows: list[list[UInt8[np.ndarray, "_ _ 3"]]] = [[]]
+    for each in strips:
+        if rows[-1] and sum(one.shape[1] + GAP for one in rows[-1]) + each.shape[1] > WIDEST:
+            rows.append([])
+        rows[-1].append(each)
+    joined = [_beside(row) for row in rows]
+    width = max(row.shape[1] for row in joined)
+    return np.vstack([_padded(row, width) for row in joined])
+
+
+def _beside(row: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> UInt8[np.ndarray, "h w 3"]:
+    height = max(each.shape[0] for each in row)
+    pads = [((0, height - each.shape[0]), (0, GAP), (0, 0)) for each in row]
+    return np.hstack([np.pad(each, pad, constant_values=255) for each, pad in zip(row, pads, strict=True)])
 
 
 def _of_height(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    """As high as its neighbours; a wide sheet of its own as wide as there is room."""
     height, width = picture.shape[:2]
-    if height > HEIGHT * 1.5 and width > WIDEST:  # a sheet of its own: as it is
-        return picture
-    size = (max(1, round(width * HEIGHT / height)), HEIGHT)
-    kind = cv2.INTER_AREA if height > HEIGHT else cv2.INTER_NEAREST
+    scale = min(HEIGHT / height, WIDEST / width) if width < 2 * height else min(1.0, WIDEST / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(picture, size, interpolation=kind), dtype=np.uint8)
 
 

@@ -527,7 +527,9 @@ def test_what_differs_is_named_but_not_the_last_bits(tmp_path: Path) -> None:
             {"terms": terms(purse=0.0601)},
             {"terms": terms(asked=ASKED + timedelta(seconds=1))},
         ],
-        ("guarded",): [{"guarded": ({"metric": "mean"},)}],
+        ("guarded",): [
+            {"guarded": (weigh(*[units([0, 1])] * 2, Mean(), terms=terms(may_lose={"mean": 0}), **DRAWS).guarded)}
+        ],
     }
     for differing, examples in changes.items():
         for changed in examples:

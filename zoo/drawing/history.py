@@ -82,7 +82,7 @@ def _champions(axes: Axes, points: Sequence[Point], times: Sequence[datetime], r
     for reign in reigns:
         if reign.number in value:
             start = _place(times, reign.since) if reign.since else [p.number for p in points].index(reign.number)
-            end = _place(times, reign.until) + 1 if reign.until else len(points) - 0.4
+            end = _place(times, reign.until) if reign.until else len(points) - 0.4
             axes.plot(
                 [start, max(end, start + 0.3)], [value[reign.number]] * 2, color="black", linewidth=1, label=label
             )

@@ -247,7 +247,7 @@ def test_a_forged_purse_is_noticed(settings: Settings, make_model: Making) -> No
     second = promotion.challenge(store.register(make_model("second", right=0.6, seed=1), settings), settings)
     fuller = second.terms.model_copy(update={"purse": 0.01})
     put(settings, 2, terms=json.loads(fuller.model_dump_json()))
-    assert gate.differences(*promotion.replay(read(settings).numbered(ENTRY, 2), settings)) == ("terms", "reason")
+    assert set(gate.differences(*promotion.replay(read(settings).numbered(ENTRY, 2), settings))) == {"terms", "reason"}
 
 
 def test_verdicts_of_the_first_rule_are_remembered_and_made_again(settings: Settings, make_model: Making) -> None:

@@ -15,9 +15,8 @@ from registry import promotion, store
 from registry.client import connect
 from registry.glance import read
 from registry.settings import Settings
-from tests.registry.conftest import ENTRY, Making, make_model, settings
 
-__all__ = ["make_model", "settings"]  # fixtures
+from .conftest import ENTRY, Making
 
 
 @pytest.fixture

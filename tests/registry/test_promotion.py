@@ -284,9 +284,9 @@ def test_demands_of_the_project(settings: Settings, make_model: Making) -> None:
 
 def test_weights_that_were_met_before_ask_nothing(settings: Settings, make_model: Making) -> None:
     promotion.challenge(store.register(make_model("first", right=0.6), settings), settings)
-    worse = promotion.challenge(store.register(make_model("worse", right=0.3, seed=1), settings), settings)
+    worse = promotion.challenge(store.register(make_model("worse", right=0.1, seed=1), settings), settings)
     assert worse.decision == "REJECT"
-    again = store.register(make_model("again", right=0.3, seed=1, weights="worse"), settings)
+    again = store.register(make_model("again", right=0.1, seed=1, weights="worse"), settings)
     assert promotion.needs_rescoring(again, settings) is None
     echo = promotion.challenge(again, settings)
     assert isinstance(echo, Echo)
@@ -302,7 +302,7 @@ def test_weights_that_were_met_before_ask_nothing(settings: Settings, make_model
 
 
 def test_a_person_overrules_and_it_is_kept(settings: Settings, make_model: Making) -> None:
-    for seed, (name, right) in enumerate((("first", 0.6), ("worse", 0.3))):
+    for seed, (name, right) in enumerate((("first", 0.6), ("worse", 0.1))):
         promotion.challenge(store.register(make_model(name, right=right, seed=seed), settings), settings)
     worse = read(settings).numbered(ENTRY, 2)
     with pytest.raises(ValueError, match="expected a reason"):

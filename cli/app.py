@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, leaderboard, models, night, registered, service
+from cli import catalogue, data, history, leaderboard, models, night, registered, service
 
 app = typer.Typer(
     name="zoo",
@@ -39,7 +39,11 @@ app.command("down")(service.down)
 app.command("status")(service.status)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("versions")(registered.versions)
-app.command("replay")(registered.replay)
+app.command("replay")(history.replay)
+app.command("promote")(history.promote)
+app.command("rollback")(history.rollback)
+app.command("history")(history.history)
+app.command("compare")(history.compare)
 app.command("figures")(registered.figures)
 app.command("pull")(registered.pull)
 app.add_typer(data.app, name="data")

@@ -26,6 +26,8 @@ READY = "ready"
 VERDICT = "verdict"
 PROMOTED = "promoted"
 ABDICATED = "abdicated"
+ABDICATED_ON = "abdicated_on"
+BY_HAND = "by_hand."  # and when: one tag each time
 CHAMPION = "champion"
 MODELS_AT_ONCE = "1000"  # the most that MLflow's search of registered models gives in one page
 
@@ -128,13 +130,25 @@ class Version:
         """Why it is no champion any more although nobody beat it; empty where that did not happen."""
         return self.tags.get(ABDICATED, "")
 
+    @cached_property
+    def by_hand(self) -> tuple[dict[str, Any], ...]:
+        """How often people made it champion, as stored (`registry.promotion.ByHand`), oldest first."""
+        return tuple(json.loads(self.tags[key]) for key in sorted(self.tags) if key.startswith(BY_HAND))
+
+    @property
+    def standing(self) -> str:
+        """The last word on it: "by hand" where a person made it the champion that it is, else the gate's decision."""
+        if self.champion and self.by_hand:
+            return "by hand"
+        return "abdicated" if self.abdicated else (self.verdict or {}).get("decision", "not judged yet")
+
     @property
     def settled(self) -> bool:
         """Whether the gate has nothing left to do: judged, and promoted to the end where that was the verdict."""
         if self.abdicated:
             return True
         if self.verdict is None:
-            return self.champion
+            return self.champion or bool(self.by_hand)
         return self.verdict["decision"] != "PROMOTE" or PROMOTED in self.tags
 
 

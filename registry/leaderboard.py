@@ -33,7 +33,7 @@ class Row:
     speed: float | None  # frames a second, where the benchmark timed them
     parameters: int
     seconds: float  # of training
-    verdict: str | None
+    verdict: str  # the gate's, or that a person decided
     created: datetime
 
 
@@ -119,7 +119,7 @@ def _board(versions: list[Version], shown: set[str], published: Iterable[Compari
 
 
 def _row(rank: int, version: Version, metric: Metric) -> Row:
-    record, verdict = version.record, version.verdict or {}
+    record = version.record
     value, floor = record.score.metrics[metric.name], record.floor.metrics[metric.name]
     return Row(
         rank=rank,
@@ -136,6 +136,6 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         speed=record.score.speed,
         parameters=record.parameters,
         seconds=record.seconds,
-        verdict=verdict.get("decision"),
+        verdict=version.standing,
         created=version.created,
     )

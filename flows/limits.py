@@ -9,6 +9,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from flows.stopping import TICK, Stop
 
 SILENCE = 3600.0  # longer than any evaluation or closed-form fit known here goes without a word
 TIMES, MORE = 10, 3600.0  # a machine that is shared or swaps is slower than the last one, but not by this much
+ROOM = 100 * 10**6  # bytes; small models' checkpoints, model and copy in the registry
 SHARE = 0.9  # of the machine's memory; above, the kernel would choose whom to kill
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -112,6 +114,20 @@ def end(worker: "subprocess.Popen[str]") -> None:
     """Kill a worker's process group: itself, if it still runs, and the children it left."""
     with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says so of one that waits to be reaped
         os.killpg(worker.pid, signal.SIGKILL)
+
+
+def room(folder: Path) -> None:
+    """Begin nothing on a disk that has no room for it.
+
+    Raises:
+        ValueError: less than `ROOM` is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
+        raise ValueError(
+            f"the disk of {folder} has {free / 1e6:.1f} MB free, less than the {ROOM / 1e6:.0f} MB that checkpoints "
+            "and models need at the least: free some space (caches and pulled copies can be had again), then go on."
+        )
 
 
 def memory_of(pid: int) -> int:

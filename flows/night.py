@@ -16,6 +16,7 @@ from flows.datasets.manifest import Manifest
 from flows.datasets.verifying import verify
 from flows.fingerprint import Ingredients
 from flows.job import Event, Failure, Job
+from flows.limits import room
 from flows.lineups import Slot
 from flows.locks import held
 from flows.plan import Action, Decision, plan
@@ -27,7 +28,7 @@ from flows.workers import Say, Workers
 from registry.glance import Version, read
 from registry.settings import Settings
 from zoo.artifact import UNSCORABLE, WEIGHTS
-from zoo.durable import write_atomically
+from zoo.durable import clear, write_atomically
 
 DONE: dict[Action, Done] = {
     "train": "trained",
@@ -61,7 +62,10 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
         stop.carry_out(partial(tonight.run, slots, only=only, force=force), told=tonight.stopped)
         seconds = (datetime.now(UTC) - started).total_seconds()
         summary = Summary(started=started, seconds=seconds, outcomes=tonight.told(), stopped=stop.name)
-        tonight.write(summary)
+        try:
+            tonight.write(summary)
+        except OSError as error:  # a full disk; what was reached is still to be told
+            tonight.warn(f"the night's summary could not be kept: {error}.")
     return summary
 
 
@@ -86,12 +90,15 @@ class _Night:
             self.warn(f"{error} Tonight's models stay in {self.settings.runs} until it does.")
             self.decisions = planned(offline=True)
         self.stop.check()
+        for folder in (self.settings.home, self.settings.home / "memo"):
+            clear(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         due = [decision for decision in self.decisions if decision.action not in ("skip", "blocked")]
         if due:
+            room(self.settings.home)
             self.workers = Workers(self.say, leases=self.settings.leases, stop=self.stop)
             self._conduct(due)
-            self._sweep()
+        self._sweep()
 
     def stopped(self) -> None:
         """Answer a signal before anything else."""
@@ -128,13 +135,16 @@ class _Night:
 
     def _sweep(self) -> None:
         """Remove what registrations left behind that were killed and never came back."""
-        from registry.store import sweep
+        from registry.sweeping import sweep, unfinished
 
         try:
-            for left_behind in sweep(self.settings):
-                self.warn(f"removed from the registry: {left_behind}")
+            if unfinished(self.settings):
+                for left_behind in sweep(self.settings):
+                    self.warn(f"removed from the registry: {left_behind}")
         except ConnectionError:
             pass  # what was to be registered has said so; the next night sweeps
+        except Exception as error:  # whatever it is, tonight's outcomes are to be told
+            self.warn(f"the registry could not be swept ({error}); the next night tries again.")
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
@@ -220,6 +230,9 @@ class _Night:
             shutil.rmtree(folder, ignore_errors=True)
         model = model_folder(self.settings, decision.entry, self._ingredients(decision))
         if not model.is_dir():
+            room(self.settings.home)
+            for used in (folder, folder / "checkpoints"):
+                clear(used)
             self._job(decision, weights=self._weights(decision)).write(folder)
             self.workers.run(decision.entry, folder, recorded=self._recorded(decision))
         return model

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flows.job import Event, Failure
@@ -61,15 +61,16 @@ class Workers:
         """
         limits = Limits.of(recorded)
         with self._leased(entry) as (slot, lease):
-            status, why = self._watch(entry, folder, arguments, slot, lease, limits)
+            status, said = self._watch(entry, folder, arguments, slot, lease, limits)
         self.stop.check()
-        if why or status < 0:
-            kind = "Limit" if why else signal.Signals(-status).name
-            Failure(kind=kind, message=why or _killed(kind)).write(folder)
+        if status < 0:
+            kind = signal.Signals(-status).name
+            said = said or _killed(kind)
+            with suppress(OSError):  # on a full disk the message has to do
+                Failure(kind=kind, message=said).write(folder)
         if status:
-            failure = Failure.of(folder)
             log = f"the worker ended with status {status} and said no more than is in {folder / 'worker.log'}"
-            raise ValueError(failure.message if failure else log)
+            raise ValueError(said or log)
 
     @contextmanager
     def _leased(self, entry: str) -> Iterator[tuple[Slot, int]]:
@@ -100,7 +101,8 @@ class Workers:
     def _watch(
         self, entry: str, folder: Path, arguments: tuple[str, ...], slot: Slot, lease: int, limits: Limits
     ) -> tuple[int, str]:
-        """The exit status of a worker, and which limit it was killed for."""
+        """The exit status of a worker, and why it failed: in its own words, or which limit it was killed for."""
+        said = ""
         command = [sys.executable, "-P", "-m", "flows.worker", str(folder), *arguments]
         with (
             (folder / "worker.log").open("wb") as log,
@@ -118,9 +120,13 @@ class Workers:
             with Leash(worker, limits, self.stop) as leash:
                 for line in worker.stdout or ():
                     leash.word()
-                    self.say(entry, Event.model_validate_json(line))
+                    event = Event.model_validate_json(line)
+                    if event.kind == "failed":
+                        said = event.text
+                    else:
+                        self.say(entry, event)
                 status = worker.wait()
-            return status, leash.why
+            return status, leash.why or said
 
 
 def slots() -> list[Slot]:

@@ -6,6 +6,7 @@ command imports what it needs.
 
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -54,5 +55,6 @@ def main() -> None:
         sys.exit(1)
     except Interrupted as end:
         print(f"zoo: stopped by {end}. What was made so far is kept; the same command goes on.", file=sys.stderr)
-        sys.stdout.flush()
+        with suppress(OSError):  # nobody may be reading any more
+            sys.stdout.flush()
         os._exit(end.status)  # a thread that the signal left behind is not waited for

@@ -5,9 +5,11 @@ is delivered by the next night: losing Prefect, MLflow or the power for an hour 
 """
 
 import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +30,7 @@ from flows.workers import Say, Workers
 from registry.glance import Version, read
 from registry.settings import Settings
 from zoo.artifact import UNSCORABLE, WEIGHTS
-from zoo.durable import clear, write_atomically
+from zoo.durable import clear, scratch, write_atomically
 
 DONE: dict[Action, Done] = {
     "train": "trained",
@@ -37,6 +39,8 @@ DONE: dict[Action, Done] = {
     "deliver": "delivered",
     "judge": "judged",
 }
+LEFT = ("checkpoints", "scratch")
+"""What a run folder has no use for any more when its model is sealed."""
 READING = frozenset({"train", "resume", "score", "reproduce"})
 """Actions that read data."""
 
@@ -57,7 +61,7 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
     """
     started, stop = datetime.now(UTC), Stop()
     folder = settings.home / "nights" / f"{started:%Y-%m-%dT%H%M%S}"
-    with held(settings.home / "night.lock", what="a night"), stop.listening():
+    with held(settings.home / "night.lock", what="a night"), stop.listening(), _temporary(settings.home / "scratch"):
         tonight = _Night(settings, folder, say, stop)
         stop.carry_out(partial(tonight.run, slots, only=only, force=force), told=tonight.stopped)
         seconds = (datetime.now(UTC) - started).total_seconds()
@@ -67,6 +71,17 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
         except OSError as error:  # a full disk; what was reached is still to be told
             tonight.warn(f"the night's summary could not be kept: {error}.")
     return summary
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    """Have this process, MLflow's client with it, keep temporary files where the next night looks for them."""
+    with scratch(folder):
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 class _Night:
@@ -229,7 +244,10 @@ class _Night:
         if decision.from_scratch:
             shutil.rmtree(folder, ignore_errors=True)
         model = model_folder(self.settings, decision.entry, self._ingredients(decision))
-        if not model.is_dir():
+        if model.is_dir():  # its worker or its night may have been killed right after that
+            for name in LEFT:
+                shutil.rmtree(folder / name, ignore_errors=True)
+        else:
             room(self.settings.home)
             for used in (folder, folder / "checkpoints"):
                 clear(used)

@@ -19,6 +19,7 @@ from pathlib import Path
 from flows.job import Event, Failure
 from flows.limits import Leash, Limits
 from flows.stopping import TICK, Stop
+from zoo.durable import scratch
 
 Say = Callable[[str, Event], None]
 """Told (entry, event), from any thread."""
@@ -104,7 +105,9 @@ class Workers:
         """The exit status of a worker, and why it failed: in its own words, or which limit it was killed for."""
         said = ""
         command = [sys.executable, "-P", "-m", "flows.worker", str(folder), *arguments]
+        temporary = {"TMPDIR": str(folder / "scratch")}  # what a killed worker leaves there goes
         with (
+            scratch(folder / "scratch"),
             (folder / "worker.log").open("wb") as log,
             subprocess.Popen(
                 command,
@@ -112,7 +115,7 @@ class Workers:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | ONE_THREAD | slot,
+                env=os.environ | ONE_THREAD | slot | temporary,
                 pass_fds=[lease],
                 start_new_session=True,  # Ctrl-C is the night's to answer, and its children can be killed with it
             ) as worker,

@@ -43,6 +43,17 @@ def clear(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(folder: Path) -> Iterator[None]:
+    """A folder for temporary files, empty when the block begins, whatever a killed process left there; gone after."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -47,8 +47,12 @@ def kill_trainer(scene: Scene, chance: random.Random) -> None:
 
 
 def kill_prefect(scene: Scene, chance: random.Random) -> None:
-    """SIGKILL of Prefect's server."""
-    _struck(scene, chance, lambda _: _kill(scene, "flows.server"))
+    """SIGKILL of Prefect's server, the temporary one of the night."""
+    shared, scene.place.prefect = scene.place.prefect, ""
+    try:
+        _struck(scene, chance, lambda _: _kill(scene, "flows.server"))
+    finally:
+        scene.place.prefect = shared
 
 
 def interrupt(scene: Scene, chance: random.Random) -> None:

@@ -201,9 +201,3 @@ def command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
-
-
-def scene(template: Path, project: Path, **changes: str) -> Scene:
-    """A copy of a project with data and nothing else."""
-    shutil.copytree(template, project, symlinks=True)
-    return Scene(Place(project, changes=changes))

@@ -116,7 +116,7 @@ def hang_and_eat(scene: Scene, chance: random.Random) -> None:
     )
     eats = "self.eaten = getattr(self, 'eaten', []) + [bytearray(10**8)]"
     scene.place.edit(source, linear, f"{step}        scores", f"{step}        {eats}\n        scores")
-    scene.place.changes |= {"ZOO_SILENCE_LIMIT": f"{chance.uniform(40, 50):.0f}s", "ZOO_MEMORY_LIMIT": "2GB"}
+    scene.place.changes |= {"ZOO_SILENCE_LIMIT": f"{chance.uniform(60, 70):.0f}s", "ZOO_MEMORY_LIMIT": "2GB"}
     night = scene.night()
     assert night.end() == 1
     said = "".join(night.said)

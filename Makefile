@@ -41,7 +41,7 @@ test-slow: install
 
 # Kills, full disks, lost servers: what disturbing many small nights costs, as a table. MINUTES=30 goes on for so long.
 faults: install
-	FAULTS_MINUTES=$(or $(MINUTES),0) FAULTS_ONLY=$(ONLY) $(RUN) pytest tests/faults -s -q --timeout 0
+	FAULTS_MINUTES=$(or $(MINUTES),0) FAULTS_ONLY='$(ONLY)' $(RUN) pytest tests/faults -s -q --timeout 0
 
 lint: install
 	$(RUN) ruff format --check .

@@ -114,6 +114,8 @@ class _Night:
             self.workers = Workers(self.say, leases=self.settings.leases, stop=self.stop)
             self._conduct(due)
         self._sweep()
+        if due:
+            self._decorate()
 
     def stopped(self) -> None:
         """Answer a signal before anything else."""
@@ -160,6 +162,16 @@ class _Night:
             pass  # what was to be registered has said so; the next night sweeps
         except Exception as error:  # whatever it is, tonight's outcomes are to be told
             self.warn(f"the registry could not be swept ({error}); the next night tries again.")
+
+    def _decorate(self) -> None:
+        """Bring MLflow's own pages and the HTML board up to date; nothing depends on them."""
+        from flows.published import targets
+        from registry.decoration import refresh
+
+        try:
+            refresh(self.settings, targets=targets(read(self.settings).entries, self.settings))
+        except Exception as error:  # whatever it is, the models are registered and judged
+            self.warn(f"MLflow's pages stay as they were: {error} `zoo leaderboard --refresh` tries again.")
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""

@@ -5,14 +5,14 @@ A run that is still RUNNING is the sign: `registry.store` ends it last.
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from registry import rest
 from registry.client import connect, pages, plain_errors
 from registry.embedded import database
 from registry.glance import read
 from registry.settings import Settings
-from registry.store import finish, models_of
+from registry.store import BEGAN, end, models_of, now
 
 ABANDONED = timedelta(hours=1)  # no registration takes that long: one still unfinished was killed
 OURS = "status = 'RUNNING' AND tags.entry != ''"  # whose runs a registration began
@@ -50,15 +50,15 @@ def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str
     """
     client, held = connect(settings), read(settings)
     ready = {version.run_id: version for version in held.versions()}
-    before = (datetime.now(UTC) - older_than).timestamp() * 1000
+    before = now() - older_than // timedelta(milliseconds=1)
     removed = []
     with plain_errors():
         for experiment in pages(client.search_experiments):
             for run in pages(client.search_runs, [experiment.experiment_id], OURS):
                 if run.info.run_id in ready:  # killed between the last tag and the end of its run
-                    finish(client, ready[run.info.run_id])
+                    end(client, run, ready[run.info.run_id])
                     continue
-                if run.info.start_time > before:
+                if int(run.data.tags.get(BEGAN, run.info.start_time)) > before:
                     continue
                 for version in (v for v in held.unready if v.run_id == run.info.run_id):
                     client.delete_model_version(version.entry, str(version.number))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, models, night, registered
+from cli import catalogue, data, models, night, registered, schedule
 
 app = typer.Typer(
     name="zoo",
@@ -39,6 +39,7 @@ app.command("versions")(registered.versions)
 app.command("replay")(registered.replay)
 app.command("figures")(registered.figures)
 app.command("pull")(registered.pull)
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(data.app, name="data")
 
 

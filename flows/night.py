@@ -21,7 +21,7 @@ from flows.locks import held
 from flows.plan import Action, Decision, plan
 from flows.reproduction import compare
 from flows.runs import model_folder, model_name, pulled, run_folder, whole_model
-from flows.summary import Done, Outcome, Summary
+from flows.summary import Asked, Done, Outcome, Summary, planned
 from flows.workers import Say, Workers
 from registry.glance import Version, read
 from registry.settings import Settings
@@ -39,7 +39,15 @@ READING = frozenset({"train", "resume", "score", "reproduce"})
 """Actions that read data."""
 
 
-def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bool = False, say: Say) -> Summary:
+def night(
+    slots: Sequence[Slot],
+    *,
+    settings: Settings,
+    only: str = "",
+    force: bool = False,
+    say: Say,
+    asked: Asked | None = None,
+) -> Summary:
     """Bring every entry of a line-up up to date; an entry that fails, fails alone.
 
     Args:
@@ -49,9 +57,11 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
             that the registered weights come out: bit for bit, on a GPU to a tolerance (`flows.reproduction`). It makes
             no second version of them.
         say: told what goes on.
+        asked: what pages show that this night was asked; by default what is known here.
 
     Raises:
-        ValueError: another night is at work here; no such family, recipe or entry.
+        AtWork: another night is at work here.
+        ValueError: no such family, recipe or entry.
     """
     started = datetime.now(UTC)
     with held(settings.home / "night.lock", what="a night"):
@@ -62,9 +72,8 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
             decisions = plan(slots, settings=settings, only=only, force=force, offline=True)
         folder = settings.home / "nights" / f"{started:%Y-%m-%dT%H%M%S}"
         folder.mkdir(parents=True, exist_ok=True)
-        outcomes = _Night(settings, decisions, folder, say).run()
-        seconds = (datetime.now(UTC) - started).total_seconds()
-        summary = Summary(started=started, seconds=seconds, outcomes=outcomes)
+        asked = asked or Asked(only=only, force=force)
+        summary = _Night(settings, decisions, folder, say, asked=asked, started=started).run()
         write_atomically(folder / "summary.json", summary.model_dump_json(indent=2).encode())
     return summary
 
@@ -72,22 +81,40 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
 class _Night:
     """What the works of one night share: workers, the registry one at a time, and the outcomes so far."""
 
-    def __init__(self, settings: Settings, decisions: Sequence[Decision], folder: Path, say: Say) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        decisions: Sequence[Decision],
+        folder: Path,
+        say: Say,
+        *,
+        asked: Asked,
+        started: datetime,
+    ) -> None:
         self.settings = settings
         self.decisions = decisions
         self.folder = folder
         self.say = say
+        self.asked = asked
+        self.started = started
         self.registry = threading.Lock()
         self.outcomes: dict[str, Outcome] = {}
 
-    def run(self) -> tuple[Outcome, ...]:
-        """Do all there is to do; one outcome for each decision."""
+    def run(self) -> Summary:
+        """Do all there is to do; what became of each decision."""
         due = [decision for decision in self.decisions if decision.action not in ("skip", "blocked")]
+        self.say("", planned(self.decisions, due))
         if due:
             self.workers = Workers(self.say)
             self._conduct(due)
             self._sweep()
-        return tuple(self.outcomes.get(decision.entry) or self._untouched(decision) for decision in self.decisions)
+        return self.summary()
+
+    def summary(self) -> Summary:
+        """What has been done by now: one outcome for each decision."""
+        outcomes = tuple(self.outcomes.get(each.entry) or self._untouched(each) for each in self.decisions)
+        seconds = (datetime.now(UTC) - self.started).total_seconds()
+        return Summary(started=self.started, seconds=seconds, asked=self.asked, outcomes=outcomes)
 
     def _conduct(self, due: Sequence[Decision]) -> None:
         """One Prefect task for each dataset to verify and each entry, with edges from what they need."""
@@ -104,7 +131,8 @@ class _Night:
                     data = [datasets[name] for name in decision.datasets if decision.action in READING]
                     upstream = [entry for entry, needed in decision.upstream.items() if trains.get(entry) == needed]
                     works[decision.entry] = Work(partial(self._entry, decision), needs=data + upstream)
-                run(self.folder.name, works, log=self.folder / "prefect.log")
+                log = self.folder / "prefect.log"
+                run(self.folder.name, works, asked=self.asked, log=log, summary=self.summary)
         except Exception as error:  # Prefect's own: what the works raise ends in their tasks
             self._warn(f"Prefect broke off ({error}); what was trained is kept. Start the night again to go on.")
 
@@ -120,6 +148,7 @@ class _Night:
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
+        self.say("", Event(kind="note", text=f"data set {dataset} is verified"))
         try:
             verify(dataset, Manifest(self.settings))
         except Exception as error:  # whatever it is, it is this data set's, not Prefect's
@@ -140,13 +169,14 @@ class _Night:
             outcome = Outcome.of(decision, "undelivered", f"{error} The next night delivers it.")
         except Exception as error:
             outcome, problem = Outcome.of(decision, "failed", str(error) or repr(error)), error
-        self._finish(decision, outcome.model_copy(update={"seconds": time.monotonic() - started}))
+        seconds = time.monotonic() - started - self.workers.waited.get(decision.entry, 0.0)
+        self._finish(decision, outcome.model_copy(update={"seconds": seconds}))
         if problem:
             raise problem
 
     def _finish(self, decision: Decision, outcome: Outcome) -> None:
         self.outcomes[decision.entry] = outcome
-        self.say(decision.entry, Event(kind="done", text=outcome.done))
+        self.say(decision.entry, Event(kind="done", text=f"{outcome.verdict_tonight or outcome.done}: {outcome.why}"))
 
     def _made(self, decision: Decision) -> Outcome:
         from registry.promotion import challenge, needs_rescoring

@@ -45,6 +45,24 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         yield
 
 
+def find_server() -> None:
+    """Have PREFECT_API_URL name a server that outlives this command; to be called before Prefect is first imported.
+
+    Raises:
+        ConnectionError: there is none, or it does not answer.
+    """
+    named = os.environ.get("PREFECT_API_URL", "")
+    if not named:
+        raise ConnectionError(
+            "no Prefect server is up that could keep a schedule: start one with `zoo up`, or name one in "
+            "PREFECT_API_URL."
+        )
+    if not answers(named):
+        raise ConnectionError(
+            f"no Prefect server answers at {named}: start one with `zoo up`, or correct PREFECT_API_URL."
+        )
+
+
 def answers(url: str) -> bool:
     """Whether a Prefect API is alive at a URL."""
     try:

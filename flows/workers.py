@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,6 +30,7 @@ class Workers:
 
     def __init__(self, say: Say) -> None:
         self.say = say
+        self.waited: dict[str, float] = {}  # seconds that an entry waited for a slot
         self.free: SimpleQueue[Slot] = SimpleQueue()
         for slot in slots():
             self.free.put(slot)
@@ -39,7 +41,10 @@ class Workers:
         Raises:
             ValueError: it failed; the message is the worker's own, or names the signal that killed it.
         """
+        asked = time.monotonic()
         slot = self.free.get()
+        self.waited[entry] = self.waited.get(entry, 0.0) + time.monotonic() - asked
+        self.say(entry, Event(kind="starting"))
         try:
             status = self._watch(entry, folder, arguments, slot)
         finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
@@ -26,11 +26,10 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType, WorkPoolStatus
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments.runner import RunnerDeployment
+from prefect.client.schemas.sorting import DeploymentSort, FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.server.schemas.schedules import CronSchedule as ServedSchedule
-from prefect.types.entrypoint import EntrypointType
+from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
 from flows.scheduled import night
@@ -38,6 +37,8 @@ from flows.summary import Asked
 from registry.settings import Settings
 
 POOL = "nightzoo"
+MOST = 200  # schedules, in one answer of Prefect's
+SHOWN = 200  # characters of an answer that was not expected
 BEGUN = [StateType.RUNNING, StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
 
 
@@ -67,16 +68,21 @@ def schedule(name: str, cron: str, *, timezone: str, asked: Asked, settings: Set
     with _prefect() as client:
         with suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process", description="Nights of nightzoo."))
-        RunnerDeployment.from_flow(
-            night,
+        client.create_deployment(
+            client.create_flow_from_name(night.name),
             name=name,
-            schedules=[times],
-            parameters=asked.model_dump(),
+            description="`zoo night`, by the clock.",
+            entrypoint=f"{night.fn.__module__}.{night.fn.__name__}",  # of the installed package, not of a file
+            # A worker would otherwise copy the whole project, data included, before each night.
+            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(settings.project)}}],
             work_pool_name=POOL,
             job_variables={"working_dir": str(settings.project), "env": _environment(settings)},
-            entrypoint_type=EntrypointType.MODULE_PATH,
+            schedules=[DeploymentScheduleCreate(schedule=times, active=True)],
+            parameters=asked.model_dump(),
+            parameter_openapi_schema=parameter_schema(night.fn).model_dump(exclude_unset=True),
+            enforce_parameter_schema=True,
             paused=False,
-        ).apply()
+        )
     return first
 
 
@@ -128,8 +134,8 @@ def _prefect() -> Iterator[SyncPrefectClient]:
             yield client
     except PrefectHTTPStatusError as error:
         raise ConnectionError(
-            f"{error.request.url}: Prefect's server answered HTTP {error.response.status_code}. "
-            "If it asks who you are, set PREFECT_API_AUTH_STRING or PREFECT_API_KEY."
+            f"{error.request.url}: Prefect's server answered HTTP {error.response.status_code}, "
+            f"{error.response.text[:SHOWN]!r}. If it asks who you are, set PREFECT_API_AUTH_STRING or PREFECT_API_KEY."
         ) from error
 
 
@@ -177,11 +183,12 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
-    found = client.read_deployments(
+    return client.read_deployments(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[night.name])),
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
+        sort=DeploymentSort.NAME_ASC,
+        limit=MOST,
     )
-    return sorted(found, key=lambda deployment: deployment.name)
 
 
 def _named(client: SyncPrefectClient, name: str) -> DeploymentResponse:
@@ -193,7 +200,7 @@ def _named(client: SyncPrefectClient, name: str) -> DeploymentResponse:
 
 def _described(client: SyncPrefectClient, deployment: DeploymentResponse) -> Schedule:
     times = next((each.schedule for each in deployment.schedules if isinstance(each.schedule, CronSchedule)), None)
-    due = _runs(client, deployment, [StateType.SCHEDULED], FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC)
+    planned = _runs(client, deployment, [StateType.SCHEDULED], FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC)
     last = _runs(client, deployment, BEGUN, FlowRunSort.START_TIME_DESC)
     return Schedule(
         name=deployment.name,
@@ -201,7 +208,7 @@ def _described(client: SyncPrefectClient, deployment: DeploymentResponse) -> Sch
         timezone=(times.timezone if times else None) or "UTC",
         asked=Asked.model_validate(deployment.parameters),
         active=not deployment.paused,
-        due=due.next_scheduled_start_time if due else None,
+        due=planned.next_scheduled_start_time if planned else None,
         last=(last.state_name or "") if last else "",
         last_began=last.start_time if last else None,
         project=deployment.job_variables.get("working_dir", ""),

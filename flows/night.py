@@ -122,6 +122,7 @@ class _Night:
 
         trains: dict[str, str] = {decision.entry: decision.trains for decision in due}
         datasets = {name: f"data {name}" for d in due if d.action in READING for name in d.datasets}
+        self.say("", Event(kind="note", text="starting Prefect"))
         try:
             with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self._warn):
                 from flows.graph import Work, run  # with Prefect, which reads its settings from the environment now
@@ -148,7 +149,7 @@ class _Night:
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
-        self.say("", Event(kind="note", text=f"data set {dataset} is verified"))
+        self.say("", Event(kind="note", text=f"verifying data set {dataset}"))
         try:
             verify(dataset, Manifest(self.settings))
         except Exception as error:  # whatever it is, it is this data set's, not Prefect's

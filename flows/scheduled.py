@@ -35,6 +35,9 @@ from flows.notice import nightly
 from flows.summary import Asked
 from registry.settings import settings
 
+HERE = f"on {socket.gethostname()}, process "
+MOST = 200  # runs of one deployment, the youngest, in one answer of Prefect's
+
 
 @flow(name="night", flow_run_name=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}")
 def night(
@@ -54,6 +57,7 @@ def night(
     with written_to(sys.stderr, form=Plain()), on_page():
         this = _this_run()
         if this:
+            _sign(this)
             _bury_the_dead(this)
             younger = _younger(this)
             if younger:
@@ -90,13 +94,19 @@ def _younger(this: FlowRun) -> datetime | None:
     return None
 
 
+def _sign(this: FlowRun) -> None:
+    """Say on this run's page which process of which machine it is."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(this.id, tags=[*this.tags, HERE + str(os.getpid())])
+
+
 def _bury_the_dead(this: FlowRun) -> None:
     """Runs of this deployment that were killed on this machine, with their worker: Prefect would show them for ever."""
     running = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING]))
     for run in _runs(this, FlowRunFilter(state=running)):
-        host, _, process = (run.infrastructure_pid or "").rpartition(":")
-        if run.id != this.id and host == socket.gethostname() and process.isdigit() and not _lives(int(process)):
-            crashed: State[None] = Crashed(message=f"process {process} is gone; what it had made is kept")
+        processes = [int(tag.removeprefix(HERE)) for tag in run.tags if tag.startswith(HERE)]
+        if processes and run.id != this.id and not any(map(_lives, processes)):
+            crashed: State[None] = Crashed(message="its process is gone; what it had made is kept")
             with get_client(sync_client=True) as client:
                 client.set_flow_run_state(run.id, crashed, force=True)
 
@@ -110,6 +120,7 @@ def _runs(this: FlowRun, which: FlowRunFilter) -> list[FlowRun]:
             else None,
             flow_run_filter=which,
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=MOST,
         )
 
 

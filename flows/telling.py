@@ -10,9 +10,7 @@ MOST = 40  # entries that a message names
 def as_markdown(summary: Summary) -> str:
     """All outcomes as a table, what changed or failed first, and why below it."""
     head = f"# {summary.headline}\n\nNight of {summary.started:%Y-%m-%d %H:%M} UTC, {_length(summary.seconds)}"
-    asked = ", ".join(
-        f"{key} `{value}`" for key, value in summary.asked.model_dump().items() if value not in ("", None)
-    )
+    asked = ", ".join(f"{key} `{value}`" for key, value in summary.asked.model_dump(exclude_defaults=True).items())
     columns = ("entry", "done", "version", "metric", "value", "floor", "verdict", "why")
     rows = [columns, ("---",) * len(columns), *(_cells(outcome) for outcome in _told_first(summary))]
     return f"{head}; {asked}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from typer.core import TyperGroup
@@ -63,14 +62,14 @@ def add(
     slots(lineup)
     asked = Asked(lineup=lineup, only=only, seed=seed, force=force)
     first = deployments.schedule(name or lineup, times, timezone=timezone, asked=asked, settings=settings())
-    talk(f"{name or lineup} is scheduled; its next night begins {_when(first, timezone)}.")
+    talk(f"{name or lineup} is scheduled; its next night begins {first:%Y-%m-%d %H:%M} {timezone}.")
     if not deployments.worker_is_up():
         talk("No worker is up that would run it: `zoo up` starts one.")
 
 
 @app.command("ls")
 def ls(as_json: JSON = False) -> None:
-    """What is scheduled, when it runs next, and how it went last.
+    """What is scheduled, when it runs next, and how it went last; in this machine's time.
 
     Examples: [bold]zoo schedule ls[/bold] · [bold]zoo schedule ls --json[/bold]
     """
@@ -85,15 +84,16 @@ def ls(as_json: JSON = False) -> None:
         {
             "name": each.name,
             "cron": each.cron,
+            "zone": each.timezone,
             "lineup": each.asked.lineup,
             "only": each.asked.only or None,
-            "next": _when(each.due, each.timezone) if each.active else "paused",
+            "next": _when(each.due) if each.active else "paused",
             "last": each.last or None,
-            "began": _when(each.last_began, each.timezone),
+            "began": _when(each.last_began),
         }
         for each in found
     ]
-    print_table(rows, spare=("only", "began"))
+    print_table(rows, spare=("only", "began", "zone"))
     if not found:
         talk('Nothing is scheduled: zoo schedule "0 2 * * *" --lineup mini')
     elif not deployments.worker_is_up():
@@ -159,8 +159,9 @@ def _find_prefect() -> None:
     find_server()
 
 
-def _when(moment: datetime | None, timezone: str) -> str | None:
-    return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} {timezone}" if moment else None
+def _when(moment: datetime | None) -> str | None:
+    """In this machine's time zone."""
+    return f"{moment.astimezone():%m-%d %H:%M}" if moment else None
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

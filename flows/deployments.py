@@ -76,7 +76,7 @@ def schedule(name: str, cron: str, *, timezone: str, asked: Asked, settings: Set
             # A worker would otherwise copy the whole project, data included, before each night.
             pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(settings.project)}}],
             work_pool_name=POOL,
-            job_variables={"working_dir": str(settings.project), "env": _environment(settings)},
+            job_variables={"working_dir": str(settings.project), "env": environment(settings)},
             schedules=[DeploymentScheduleCreate(schedule=times, active=True)],
             parameters=asked.model_dump(),
             parameter_openapi_schema=parameter_schema(night.fn).model_dump(exclude_unset=True),
@@ -170,7 +170,7 @@ def _corrected(what: str, cron: str, timezone: str) -> str:
     )
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """What makes a worker's process run in this project; no address with a password in it."""
     environment = {
         "ZOO_PROJECT": str(settings.project),

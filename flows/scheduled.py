@@ -3,7 +3,8 @@
     prefect deployment run night/mini
 
 Nights that were missed, because the server or the worker was away, wait as late runs: the youngest of them does what
-all of them would have done, and the others end as cancelled. So does a run that finds a night at work.
+all of them would have done, and the others end as skipped. So does a run that finds a night at work. Who is at work is
+known by the kernel's lock, not by a slot of Prefect's, which a killed night would leave taken.
 """
 
 import os
@@ -25,7 +26,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import FlowRunContext
-from prefect.states import Cancelled, Crashed
+from prefect.states import Completed, Crashed
 from pydantic import Field
 
 from flows.graph import ended, on_page
@@ -72,7 +73,7 @@ def night(
 
 def _instead(why: str) -> State[None]:
     write(why)
-    return Cancelled(message=why)
+    return Completed(name="Skipped", message=why)
 
 
 def _this_run() -> FlowRun | None:

@@ -1,4 +1,4 @@
-"""Who is told of a night, and how: lines of a log, a summary for people, a message to a webhook that is really there."""
+"""Who is told of a night, and how: lines of a log, a summary for people, a message to a webhook that is there."""
 
 import io
 import json

@@ -65,9 +65,12 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
     ),
-    # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
+    # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise cifar10, otb and mnist.
     "real": (
         Slot("digit-classifier", "mnist"),
+        Slot("cnn", "cifar10"),
+        Slot("vit", "cifar10"),
+        Slot("convnext", "cifar10"),
         Slot("fcn8s", "camvid"),
         Slot("siamfc", "otb"),
         Slot("mdnet", "otb"),

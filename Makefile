@@ -30,7 +30,7 @@ night: install
 	@echo "Next, after '. .venv/bin/activate':"
 	@echo "  zoo pull siamfc.collage-track@champion ./siamfc            a model to use: zoo.load('siamfc')"
 	@echo "  zoo night --lineup mini                                    train every family for real, minutes each"
-	@echo "  mlflow ui --backend-store-uri sqlite:///.zoo/mlflow.db     boards, curves and pictures in a browser"
+	@echo "  zoo up                                                     boards, curves and pictures in a browser"
 
 test: install
 	$(RUN) pytest -m "not slow" -n 2

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, models, night, registered, schedule
+from cli import catalogue, data, models, night, registered, schedule, service
 
 app = typer.Typer(
     name="zoo",
@@ -34,6 +34,9 @@ app.command("show")(catalogue.show)
 app.command("train")(models.train)
 app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)
+app.command("up")(service.up)
+app.command("down")(service.down)
+app.command("status")(service.status)
 app.command("leaderboard")(registered.leaderboard)
 app.command("versions")(registered.versions)
 app.command("replay")(registered.replay)

@@ -154,9 +154,11 @@ def run_now(name: Name) -> None:
 
 
 def _find_prefect() -> None:
-    from flows.server import find_server
+    """Have a server; called before Prefect is imported."""
+    from flows.server import use
+    from flows.service.servers import prefect_api_url
 
-    find_server()
+    use(prefect_api_url(settings()))
 
 
 def _when(moment: datetime | None) -> str | None:

@@ -33,10 +33,10 @@ from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
 from flows.scheduled import night
+from flows.service.prefect import POOL
 from flows.summary import Asked
 from registry.settings import Settings
 
-POOL = "nightzoo"
 MOST = 200  # schedules, in one answer of Prefect's
 SHOWN = 200  # characters of an answer that was not expected
 BEGUN = [StateType.RUNNING, StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]

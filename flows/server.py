@@ -1,8 +1,7 @@
-"""Prefect's API for one night: the server that PREFECT_API_URL names, else a temporary one that dies with the night.
+"""Prefect's API for one night: the server that PREFECT_API_URL names, else that of `zoo up`, else a temporary one.
 
 Prefect would start a temporary server by itself, but a killed night would leave that one running. This one watches a
-pipe from the night (`flows.lifeline`). Its database stays under the zoo home, so past nights can be looked at:
-`PREFECT_HOME=$ZOO_HOME/prefect prefect server start`.
+pipe from the night (`flows.lifeline`). Its database stays under the zoo home, where `zoo up` shows past nights too.
 """
 
 import os
@@ -17,6 +16,7 @@ from typing import IO
 from urllib.request import urlopen
 
 from flows.lifeline import die_with_parent
+from registry.service import running
 
 STARTUP_SECONDS = 120.0  # 10 to 17 are usual, more while other processes keep the machine busy
 
@@ -26,7 +26,7 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
     """Have PREFECT_API_URL name an API that answers; to be entered before Prefect is first imported.
 
     Args:
-        home: PREFECT_HOME of a temporary server.
+        home: PREFECT_HOME of a temporary server, in the zoo's home.
         log: where a temporary server writes what it has to say.
         say: told when the server that PREFECT_API_URL names is not there.
 
@@ -34,7 +34,10 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         RuntimeError: the temporary server did not start; its log is named.
     """
     named = os.environ.get("PREFECT_API_URL", "")
-    if named and answers(named):
+    up = running(home.parent).get("prefect")
+    url = named or (up.url if up else "")
+    if url and answers(url):
+        os.environ["PREFECT_API_URL"] = url
         yield
         return
     if named:
@@ -45,22 +48,17 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         yield
 
 
-def find_server() -> None:
-    """Have PREFECT_API_URL name a server that outlives this command; to be called before Prefect is first imported.
+def use(url: str) -> None:
+    """Have Prefect's client talk to this server; to be called before Prefect is first imported.
 
     Raises:
-        ConnectionError: there is none, or it does not answer.
+        ConnectionError: it does not answer.
     """
-    named = os.environ.get("PREFECT_API_URL", "")
-    if not named:
+    if not answers(url):
         raise ConnectionError(
-            "no Prefect server is up that could keep a schedule: start one with `zoo up`, or name one in "
-            "PREFECT_API_URL."
+            f"no Prefect server answers at {url}: `zoo up` starts one, PREFECT_API_URL names another."
         )
-    if not answers(named):
-        raise ConnectionError(
-            f"no Prefect server answers at {named}: start one with `zoo up`, or correct PREFECT_API_URL."
-        )
+    os.environ["PREFECT_API_URL"] = url
 
 
 def answers(url: str) -> bool:

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import signal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cli.output import JSON, print_table, talk
+from flows.stopping import Interrupted
 
 if TYPE_CHECKING:
     from flows.summary import Asked, Outcome, Summary
@@ -34,7 +36,10 @@ def night(
     """Train what changed, evaluate it, register it and ask the gate; skip, with proof, what did not change.
 
     Stopped or killed at any moment, the same command goes on from there. An entry that fails, fails alone. Exits 0 if
-    every entry is as it should be, else 1.
+    every entry is as it should be, else 1; 130 after Ctrl-C and 143 after `kill`, both within ten seconds.
+
+    An entry that takes too long, says nothing for an hour or takes the machine's memory is ended, alone:
+    ZOO_TIME_LIMIT, ZOO_SILENCE_LIMIT (8h) and ZOO_MEMORY_LIMIT (12GB) in the environment change when.
 
     Under another seed an entry is registered and judged like any other version; what it is only scored with keeps its
     own seed, so that numbers of all seeds compare.
@@ -60,6 +65,8 @@ def night(
         typer.echo(json.dumps(summary.model_dump(mode="json"), indent=2))
     else:
         print_table([_row(outcome) for outcome in summary.outcomes])
+    if summary.stopped:
+        raise Interrupted(signal.Signals[summary.stopped])
     raise typer.Exit(not summary.good)
 
 

@@ -46,6 +46,8 @@ def nightly(asked: Asked, *, settings: Settings, say: Say, webhook: str = "") ->
         _post(webhook, f"nightzoo: the night of {asked.lineup} did not run: {error}", say=say)
         raise
     _tell("summary.md", lambda: _write(summary, settings), say=say)
+    if summary.stopped:
+        return summary  # whoever ended it waits for no server
     if any(outcome.done in JUDGED | SHORT for outcome in summary.outcomes):
         _tell("MLflow", lambda: _record(summary, settings), say=say)
     _post(webhook, as_message(summary), say=say)

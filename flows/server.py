@@ -91,6 +91,7 @@ def _temporary(home: Path, output: IO[bytes]) -> Iterator[str]:
             stderr=output,
             env=environment,
             pass_fds=[listening.fileno()],
+            start_new_session=True,  # Ctrl-C ends the night, which needs it to the end
         )
     url = f"http://127.0.0.1:{port}/api"
     try:

@@ -12,9 +12,19 @@ from flows.plan import Decision
 from registry.glance import Version
 
 Done = Literal[
-    "skipped", "trained", "resumed", "scored", "delivered", "judged", "reproduced", "undelivered", "failed", "blocked"
+    "skipped",
+    "trained",
+    "resumed",
+    "scored",
+    "delivered",
+    "judged",
+    "reproduced",
+    "undelivered",
+    "failed",
+    "blocked",
+    "stopped",
 ]
-SHORT = frozenset({"undelivered", "failed", "blocked"})
+SHORT = frozenset({"undelivered", "failed", "blocked", "stopped"})
 """The ways in which the registry comes to lack what an entry should be tonight."""
 JUDGED = frozenset({"trained", "resumed", "scored", "delivered", "judged"})
 """What ends with the gate's verdict."""
@@ -87,11 +97,12 @@ class Summary(BaseModel):
     seconds: float
     asked: Asked = Asked()
     outcomes: tuple[Outcome, ...]
+    stopped: str = ""  # the signal that ended it before its end
 
     @property
     def good(self) -> bool:
         """Whether every entry is as it should be."""
-        return all(outcome.good for outcome in self.outcomes)
+        return not self.stopped and all(outcome.good for outcome in self.outcomes)
 
     @property
     def counts(self) -> dict[str, int]:

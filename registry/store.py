@@ -3,7 +3,7 @@
 Everything is found again by what it is (the identity of its numbers, the manifest's hash) before it is made, so a
 registration that was killed anywhere is finished by doing it again. The order is what makes that safe: run and
 logged model, bytes, bytes re-hashed where they arrived, the version, and last the tag `ready` that makes it visible.
-A run stays RUNNING until then, which is how `sweep` knows what was left behind.
+A run stays RUNNING until then, which is how `registry.sweeping` knows what was left behind.
 
 In MLflow's own pages: an experiment per protocol, whose Models table is the leaderboard (metrics tied to the data's
 name and digest), a run per training with its curves and pictures, a registered model per entry.
@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,6 @@ from zoo.scoring.metrics import Scoring
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ABANDONED = timedelta(hours=1)  # no registration takes that long: one still unfinished was killed
 POINTS = 1000  # metrics that MLflow takes in one batch
 DIGEST_LENGTH = 36  # the longest data digest that MLflow stores
 
@@ -58,29 +56,8 @@ def register(folder: Path, settings: Settings) -> Version:
             client.set_model_version_tag(entry, number, READY, "true")
         version = read(settings, entry).numbered(entry, int(number))
     with plain_errors():
-        _finish(client, version)
+        finish(client, version)
     return version
-
-
-def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str, ...]:
-    """Remove what killed registrations left behind and nobody came back to finish; returns what was removed."""
-    client, held = connect(settings), read(settings)
-    ready = {version.run_id for version in held.versions()}
-    before = int((datetime.now(UTC) - older_than).timestamp() * 1000)
-    removed = []
-    for experiment in pages(client.search_experiments):
-        unfinished = f"status = 'RUNNING' AND tags.entry != '' AND attributes.start_time <= {before}"
-        for run in pages(client.search_runs, [experiment.experiment_id], unfinished):
-            if run.info.run_id in ready:  # killed between the last tag and the end of its run
-                client.set_terminated(run.info.run_id)
-                continue
-            for version in (v for v in held.unready if v.run_id == run.info.run_id):
-                client.delete_model_version(version.entry, str(version.number))
-            for model in _models_of(client, experiment.experiment_id, run.info.run_id):
-                client.delete_logged_model(model.model_id)
-            client.delete_run(run.info.run_id)
-            removed.append(f"{run.data.tags['entry']} (unfinished run {run.info.run_id})")
-    return tuple(removed)
 
 
 def fetch(version: Version, settings: Settings, destination: Path) -> Path:
@@ -201,7 +178,7 @@ def _logged_model(client: "MlflowClient", run_id: str, sealed: _Sealed) -> str:
 
     record, manifest = sealed.record, sealed.manifest
     run = client.get_run(run_id)
-    models = _models_of(client, run.info.experiment_id, run_id)
+    models = models_of(client, run.info.experiment_id, run_id)
     for stale in (m for m in models if m.tags.get("manifest") != manifest):  # another making of the same training
         client.delete_logged_model(stale.model_id)
     model = next((m for m in models if m.tags.get("manifest") == manifest), None) or client.create_logged_model(
@@ -262,7 +239,7 @@ def _version(client: "MlflowClient", run_id: str, model_id: str, sealed: _Sealed
     return str(made.version)
 
 
-def _finish(client: "MlflowClient", version: Version) -> None:
+def finish(client: "MlflowClient", version: Version) -> None:
     """Link the logged model to its READY version and end its run, also where a kill left only that undone."""
     if client.get_run(version.run_id).info.status == "RUNNING":
         link = [{"name": version.entry, "version": version.number}]  # as MLflow's own register_model leaves it
@@ -294,7 +271,8 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _models_of(client: "MlflowClient", experiment: str, run_id: str) -> list[Any]:
+def models_of(client: "MlflowClient", experiment: str, run_id: str) -> list[Any]:
+    """The logged models of a run."""
     return list(pages(client.search_logged_models, [experiment], f"source_run_id = '{run_id}'"))
 
 

@@ -25,7 +25,7 @@ from flows.plan import Action, Decision, plan
 from flows.reproduction import compare
 from flows.runs import model_folder, model_name, pulled, run_folder, whole_model
 from flows.stopping import Stop, Stopped
-from flows.summary import Done, Outcome, Summary
+from flows.summary import Asked, Done, Outcome, Summary, planned
 from flows.workers import Say, Workers
 from registry.glance import Version, read
 from registry.settings import Settings
@@ -45,7 +45,15 @@ READING = frozenset({"train", "resume", "score", "reproduce"})
 """Actions that read data."""
 
 
-def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: bool = False, say: Say) -> Summary:
+def night(
+    slots: Sequence[Slot],
+    *,
+    settings: Settings,
+    only: str = "",
+    force: bool = False,
+    say: Say,
+    asked: Asked | None = None,
+) -> Summary:
     """Bring every entry of a line-up up to date; an entry that fails, fails alone.
 
     Args:
@@ -55,17 +63,17 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
             that the registered weights come out: bit for bit, on a GPU to a tolerance (`flows.reproduction`). It makes
             no second version of them.
         say: told what goes on.
+        asked: what pages show that this night was asked; by default what is known here.
 
     Raises:
-        ValueError: another night is at work here; no such family, recipe or entry.
+        AtWork: another night is at work here.
+        ValueError: no such family, recipe or entry.
     """
-    started, stop = datetime.now(UTC), Stop()
-    folder = settings.home / "nights" / f"{started:%Y-%m-%dT%H%M%S}"
+    stop = Stop()
     with held(settings.home / "night.lock", what="a night"), stop.listening(), _temporary(settings.home / "scratch"):
-        tonight = _Night(settings, folder, say, stop)
+        tonight = _Night(settings, say, stop, asked=asked or Asked(only=only, force=force))
         stop.carry_out(partial(tonight.run, slots, only=only, force=force), told=tonight.stopped)
-        seconds = (datetime.now(UTC) - started).total_seconds()
-        summary = Summary(started=started, seconds=seconds, outcomes=tonight.told(), stopped=stop.name)
+        summary = tonight.summary()
         try:
             tonight.write(summary)
         except OSError as error:  # a full disk; what was reached is still to be told
@@ -87,28 +95,31 @@ def _temporary(folder: Path) -> Iterator[None]:
 class _Night:
     """What the works of one night share: workers, the registry one at a time, and the outcomes so far."""
 
-    def __init__(self, settings: Settings, folder: Path, say: Say, stop: Stop) -> None:
+    def __init__(self, settings: Settings, say: Say, stop: Stop, *, asked: Asked) -> None:
         self.settings = settings
-        self.folder = folder
         self.say = say
         self.stop = stop
+        self.asked = asked
+        self.started = datetime.now(UTC)
+        self.folder = settings.home / "nights" / f"{self.started:%Y-%m-%dT%H%M%S}"
         self.registry = threading.Lock()
         self.decisions: Sequence[Decision] = ()
         self.outcomes: dict[str, Outcome] = {}
 
     def run(self, slots: Sequence[Slot], *, only: str, force: bool) -> None:
         """Decide, and do all there is to do."""
-        planned = partial(plan, slots, settings=self.settings, only=only, force=force)
+        decided = partial(plan, slots, settings=self.settings, only=only, force=force)
         try:
-            self.decisions = planned()
+            self.decisions = decided()
         except ConnectionError as error:
             self.warn(f"{error} Tonight's models stay in {self.settings.runs} until it does.")
-            self.decisions = planned(offline=True)
+            self.decisions = decided(offline=True)
         self.stop.check()
         for folder in (self.settings.home, self.settings.home / "memo"):
             clear(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         due = [decision for decision in self.decisions if decision.action not in ("skip", "blocked")]
+        self.say("", planned(self.decisions, due))
         if due:
             room(self.settings.home)
             self.workers = Workers(self.say, leases=self.settings.leases, stop=self.stop)
@@ -121,10 +132,14 @@ class _Night:
         """Answer a signal before anything else."""
         self.warn(f"{self.stop.name}: the night ends now. What was trained so far is kept.")
 
-    def told(self) -> tuple[Outcome, ...]:
-        """One outcome for each decision."""
-        outcomes = dict(self.outcomes)  # what a signal left behind may still be at work
-        return tuple(outcomes.get(decision.entry) or self._untouched(decision, outcomes) for decision in self.decisions)
+    def summary(self) -> Summary:
+        """What has been done by now: one outcome for each decision."""
+        reached = dict(self.outcomes)  # what a signal left behind may still be at work
+        outcomes = tuple(reached.get(each.entry) or self._untouched(each, reached) for each in self.decisions)
+        seconds = (datetime.now(UTC) - self.started).total_seconds()
+        return Summary(
+            started=self.started, seconds=seconds, asked=self.asked, outcomes=outcomes, stopped=self.stop.name
+        )
 
     def write(self, summary: Summary) -> None:
         """Leave the night's summary in its folder."""
@@ -137,6 +152,7 @@ class _Night:
 
         trains: dict[str, str] = {decision.entry: decision.trains for decision in due}
         datasets = {name: f"data {name}" for d in due if d.action in READING for name in d.datasets}
+        self.say("", Event(kind="note", text="starting Prefect"))
         try:
             with prefect_api(self.settings.home / "prefect", log=self.folder / "server.log", say=self.warn):
                 from flows.graph import Work, run  # with Prefect, which reads its settings from the environment now
@@ -146,7 +162,8 @@ class _Night:
                     data = [datasets[name] for name in decision.datasets if decision.action in READING]
                     upstream = [entry for entry, needed in decision.upstream.items() if trains.get(entry) == needed]
                     works[decision.entry] = Work(partial(self._entry, decision), needs=data + upstream)
-                run(self.folder.name, works, log=self.folder / "prefect.log")
+                log = self.folder / "prefect.log"
+                run(self.folder.name, works, asked=self.asked, log=log, summary=self.summary)
         except Exception as error:  # Prefect's own: what the works raise ends in their tasks
             self.warn(f"Prefect broke off ({error}); what was trained is kept. Start the night again to go on.")
 
@@ -175,6 +192,7 @@ class _Night:
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""
+        self.say("", Event(kind="note", text=f"verifying data set {dataset}"))
         try:
             verify(dataset, Manifest(self.settings))
         except Exception as error:  # whatever it is, it is this data set's, not Prefect's
@@ -198,13 +216,14 @@ class _Night:
             outcome = Outcome.of(decision, "undelivered", f"{error} The next night delivers it.")
         except Exception as error:
             outcome, problem = Outcome.of(decision, "failed", str(error) or repr(error)), error
-        self._finish(decision, outcome.model_copy(update={"seconds": time.monotonic() - started}))
+        seconds = time.monotonic() - started - self.workers.waited.get(decision.entry, 0.0)
+        self._finish(decision, outcome.model_copy(update={"seconds": seconds}))
         if problem:
             raise problem
 
     def _finish(self, decision: Decision, outcome: Outcome) -> None:
         self.outcomes[decision.entry] = outcome
-        self.say(decision.entry, Event(kind="done", text=outcome.done))
+        self.say(decision.entry, Event(kind="done", text=f"{outcome.verdict_tonight or outcome.done}: {outcome.why}"))
 
     def _made(self, decision: Decision) -> Outcome:
         from registry.promotion import challenge, needs_rescoring

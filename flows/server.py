@@ -53,6 +53,19 @@ def lasting(home: Path) -> str:
     return os.environ.get("PREFECT_API_URL", "") or (up.url if up else "")
 
 
+def use(url: str) -> None:
+    """Have Prefect's client talk to this server; to be called before Prefect is first imported.
+
+    Raises:
+        ConnectionError: it does not answer.
+    """
+    if not answers(url):
+        raise ConnectionError(
+            f"no Prefect server answers at {url}: `zoo up` starts one, PREFECT_API_URL names another."
+        )
+    os.environ["PREFECT_API_URL"] = url
+
+
 def answers(url: str) -> bool:
     """Whether a Prefect API is alive at a URL."""
     try:

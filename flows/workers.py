@@ -44,6 +44,7 @@ class Workers:
 
     def __init__(self, say: Say, *, leases: Path, stop: Stop | None = None) -> None:
         self.say = say
+        self.waited: dict[str, float] = {}  # seconds that an entry waited for a slot
         self.slots = slots()
         self.leases = leases
         self.stop = stop or Stop()
@@ -61,7 +62,10 @@ class Workers:
             Stopped: a signal asked the night to end.
         """
         limits = Limits.of(recorded)
+        asked = time.monotonic()
         with self._leased(entry) as (slot, lease):
+            self.waited[entry] = self.waited.get(entry, 0.0) + time.monotonic() - asked
+            self.say(entry, Event(kind="starting"))
             status, said = self._watch(entry, folder, arguments, slot, lease, limits)
         self.stop.check()
         if status < 0:

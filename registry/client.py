@@ -35,6 +35,7 @@ def connect(settings: Settings) -> "MlflowClient":
         answers(settings.tracking_uri)  # at once, where MLflow's own client goes on asking for 246 s
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar in a log is a hundred fragments
     settings.home.mkdir(parents=True, exist_ok=True)
     from mlflow import MlflowClient
 

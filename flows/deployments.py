@@ -73,10 +73,11 @@ def schedule(name: str, cron: str, *, timezone: str, asked: Asked, settings: Set
             name=name,
             description="`zoo night`, by the clock.",
             entrypoint=f"{night.fn.__module__}.{night.fn.__name__}",  # of the installed package, not of a file
-            # A worker would otherwise copy the whole project, data included, before each night.
-            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(settings.project)}}],
+            # A worker would otherwise copy the folder it runs in before each night. It puts that folder before the
+            # installed packages, so it must be none of a person's: a project may have a `flows` of its own.
+            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(settings.home)}}],
             work_pool_name=POOL,
-            job_variables={"working_dir": str(settings.project), "env": environment(settings)},
+            job_variables={"working_dir": str(settings.home), "env": environment(settings)},
             schedules=[DeploymentScheduleCreate(schedule=times, active=True)],
             parameters=asked.model_dump(),
             parameter_openapi_schema=parameter_schema(night.fn).model_dump(exclude_unset=True),
@@ -211,7 +212,7 @@ def _described(client: SyncPrefectClient, deployment: DeploymentResponse) -> Sch
         due=planned.next_scheduled_start_time if planned else None,
         last=(last.state_name or "") if last else "",
         last_began=last.start_time if last else None,
-        project=deployment.job_variables.get("working_dir", ""),
+        project=deployment.job_variables.get("env", {}).get("ZOO_PROJECT", ""),
     )
 
 

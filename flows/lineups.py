@@ -63,6 +63,8 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("wgan-gp", "mini"),
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
+        Slot("gan", "mini"),
+        Slot("f-gan", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

@@ -65,6 +65,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("ddim", "mini"),
         Slot("gan", "mini"),
         Slot("f-gan", "mini"),
+        Slot("acgan", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

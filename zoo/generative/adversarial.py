@@ -8,7 +8,7 @@ classes beside scores. Where pictures are asked for (a class, a code), the gener
 what each fake was asked to be.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from zoo.contracts import Batch, Learner, Picture, Scalars
+from zoo.contracts import Batch, Learner, Scalars
 from zoo.layers.pixels import signed
 from zoo.training import Updater
 
@@ -101,7 +101,6 @@ class Alternating(Learner):
         scaled: bytes as the discriminator sees them.
         asked: what so many fakes are asked to be, drawn.
         told: what of a batch the discriminator is told of the real pictures.
-        shows: what a person would look at besides draws.
     """
 
     def __init__(
@@ -120,7 +119,6 @@ class Alternating(Learner):
         scaled: Callable[[UInt8[Tensor, "n c h w"]], Float[Tensor, "n c h w"]] = signed,
         asked: Callable[[int], Sample] = nothing,
         told: tuple[str, ...] = (),
-        shows: Callable[[], Mapping[str, Picture]] = dict,
     ) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
@@ -128,7 +126,7 @@ class Alternating(Learner):
         self.noise, self.losses, self.scaled = noise, losses, scaled
         self.discriminator_steps, self.fresh_batches = discriminator_steps, fresh_batches
         self.penalty, self.bound = penalty, bound
-        self.asked, self.told, self.shows = asked, told, shows
+        self.asked, self.told = asked, told
 
     def step(self, batch: Batch) -> Scalars:
         """One generator update; `batch["image"]` is (discriminator_steps * n, c, h, w) uint8."""
@@ -168,9 +166,6 @@ class Alternating(Learner):
 
     def predictor(self) -> nn.Module:
         return self.generator
-
-    def pictures(self) -> Mapping[str, Picture]:
-        return self.shows()
 
 
 def by_adam(

@@ -54,6 +54,9 @@ CATALOGUE: dict[str, Listing] = {
     "vae-gaussian": Listing(
         "zoo.generative.vae:VAE_GAUSSIAN", "Variational auto-encoder, Gaussian decoder", "bits/dim"
     ),
+    "gan": Listing("zoo.generative.gan:FAMILY", "The first GAN, without convolutions", "FID"),
+    "f-gan": Listing("zoo.generative.f_gan:FAMILY", "GAN that lowers an f-divergence of choice", "FID"),
+    "acgan": Listing("zoo.generative.acgan:FAMILY", "GAN whose discriminator names the class", "FID"),
     "dcgan": Listing("zoo.generative.dcgan:FAMILY", "Deep convolutional GAN", "FID"),
     "lsgan": Listing("zoo.generative.lsgan:FAMILY", "Least squares GAN", "FID"),
     "wgan": Listing("zoo.generative.wgan:FAMILY", "Wasserstein GAN with weight clipping", "FID"),

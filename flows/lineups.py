@@ -63,6 +63,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("wgan-gp", "mini"),
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
+        Slot("pixel-cnn", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
     "real": (

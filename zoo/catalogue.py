@@ -60,6 +60,9 @@ CATALOGUE: dict[str, Listing] = {
     "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
     "ddpm": Listing("zoo.generative.ddpm:DDPM", "Denoising diffusion probabilistic model", "FID"),
     "ddim": Listing("zoo.generative.ddpm:DDIM", "DDPM's weights, drawn from in few implicit steps", "FID"),
+    "pixel-cnn": Listing(
+        "zoo.generative.pixel_cnn:FAMILY", "Gated convolutions say a picture value by value", "bits/dim"
+    ),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
     ),

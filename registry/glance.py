@@ -100,8 +100,7 @@ class Version:
     @property
     def recipe_label(self) -> str:
         """Its recipe's name, with the seed where that is not 0; a dash where only the numbers are known."""
-        seed = self.recipe.get("seed", 0)
-        return f"{self.recipe_name or '-'}{f' seed {seed}' if seed else ''}"
+        return recipe_label(self.recipe_name, self.recipe)
 
     @cached_property
     def record(self) -> Record:
@@ -137,6 +136,12 @@ class Version:
         if self.verdict is None:
             return self.champion
         return self.verdict["decision"] != "PROMOTE" or PROMOTED in self.tags
+
+
+def recipe_label(name: str, recipe: Mapping[str, Any]) -> str:
+    """A recipe's name, with the seed where that is not 0; a dash where only the numbers are known."""
+    seed = recipe.get("seed", 0)
+    return f"{name or '-'}{f' seed {seed}' if seed else ''}"
 
 
 class Snapshot:

@@ -65,6 +65,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
         Slot("pixel-cnn", "mini"),
+        Slot("gaussian-mixture", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise cifar10, otb and mnist.
     "real": (

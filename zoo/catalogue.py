@@ -63,6 +63,7 @@ CATALOGUE: dict[str, Listing] = {
     "pixel-cnn": Listing(
         "zoo.generative.pixel_cnn:FAMILY", "Gated convolutions say a picture value by value", "bits/dim"
     ),
+    "gaussian-mixture": Listing("zoo.generative.mixture:FAMILY", "Gaussians by EM, full covariances", "bits/dim"),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
     ),

@@ -16,7 +16,7 @@ from zoo.tasks.sampling import PictureFacts
 def three_heaps(count: int = 300) -> torch.Tensor:
     """Whole numbers of four dimensions around three places."""
     rng = np.random.default_rng(0)
-    centres = np.array([[60, 60, 60, 60], [120, 60, 90, 30], [90, 150, 60, 90]])
+    centres = np.array([[100, 100, 100, 100], [150, 100, 130, 90], [130, 160, 100, 130]])
     return torch.from_numpy(np.rint(centres[np.arange(count) % 3] + rng.normal(scale=25.0, size=(count, 4)))).double()
 
 
@@ -69,8 +69,8 @@ def test_it_bounds_the_probability_of_a_value() -> None:
     torch.manual_seed(0)
     mixture = GaussianMixture((1, 1, 1), components=2)
     mixture.means[:, 0] = torch.tensor([3.0, 7.0])
-    mixture.factors[:, 0, 0] = torch.tensor([0.8, 2.0])
-    mixture.shares.copy_(torch.tensor([0.3, 0.7]))
+    mixture.logarithms[:, 0] = torch.tensor([2.0, 3.0]).log()
+    mixture.logits.copy_(torch.tensor([0.3, 0.7]).log())
     values = torch.arange(12)
     inside = values[:, None] + (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
     density = sum(

@@ -174,7 +174,8 @@ class Kept:
     """
 
     def __init__(self, model: PixelCnn) -> None:
-        self.model = model
+        self.layers = [cast(GatedLayer, layer) for layer in model.layers]
+        self.readout = model.readout
         self.above: list[Tensor] = []  # of each layer, the rows that its kernel will need next
         self.linked: list[Tensor] = []  # what each layer's places are told of the rows above, for the row being said
         self.places: list[Tensor] = []  # of each layer, the places that its kernel needs, the present one last
@@ -187,24 +188,24 @@ class Kept:
         elif colour == 0:
             self._go_right(images[:, :, row : row + 1, column - 1 : column])
         x = signed(images[:, :, row : row + 1, column : column + 1])
-        for i, layer in enumerate(self.model.layers):
+        for i, layer in enumerate(self.layers):
             self.places[i] = torch.cat([self.places[i][:, :, :, :-1], x], dim=3)
             x = layer.place(self.places[i], self.linked[i][:, :, :, column : column + 1])
-        return self.model.readout(x)[:, :, colour, 0, 0]
+        return self.readout(x)[:, :, colour, 0, 0]
 
     def _begin(self, images: UInt8[Tensor, "n c h w"], row: int) -> None:
         """A row: nothing lies left of its first place, and the row above is said."""
         count, _, _, width = images.shape
-        empty = self.model.readout.out.weight.new_zeros
-        befores = [layer.above.in_channels for layer in self.model.layers]
-        reaches = [layer.reach for layer in self.model.layers]
+        empty = self.readout.out.weight.new_zeros
+        befores = [layer.above.in_channels for layer in self.layers]
+        reaches = [layer.reach for layer in self.layers]
         self.places = [empty(count, before, 1, reach + 1) for before, reach in zip(befores, reaches, strict=True)]
         if row == 0:
             self.above = [empty(count, before, reach, width) for before, reach in zip(befores, reaches, strict=True)]
-            self.linked = [empty(count, layer.link.out_channels, 1, width) for layer in self.model.layers]
+            self.linked = [empty(count, layer.link.out_channels, 1, width) for layer in self.layers]
             return
         x = signed(images[:, :, row - 1 : row])
-        for i, layer in enumerate(self.model.layers):
+        for i, layer in enumerate(self.layers):
             rows = torch.cat([self.above[i], x], dim=2)
             self.above[i] = rows[:, :, 1:]
             x, self.linked[i] = layer.row(rows)

@@ -7,7 +7,7 @@ UV := .uv/bin/uv
 RUN := $(UV) run --frozen
 export UV_PYTHON_PREFERENCE ?= system
 
-.PHONY: night test test-slow lint bench docs install
+.PHONY: night test test-slow faults lint bench docs install
 .DEFAULT_GOAL := help
 
 help:
@@ -30,7 +30,7 @@ night: install
 	@echo "Next, after '. .venv/bin/activate':"
 	@echo "  zoo pull siamfc.collage-track@champion ./siamfc            a model to use: zoo.load('siamfc')"
 	@echo "  zoo night --lineup mini                                    train every family for real, minutes each"
-	@echo "  mlflow ui --backend-store-uri sqlite:///.zoo/mlflow.db     boards, curves and pictures in a browser"
+	@echo "  zoo up                                                     boards, curves and pictures in a browser"
 
 test: install
 	$(RUN) pytest -m "not slow" -n 2
@@ -38,6 +38,10 @@ test: install
 # The longer tests: kills, whole nights, an MLflow server.
 test-slow: install
 	$(RUN) pytest -m slow -n 2
+
+# Kills, full disks, lost servers: what disturbing many small nights costs, as a table. MINUTES=30 goes on for so long.
+faults: install
+	FAULTS_MINUTES=$(or $(MINUTES),0) FAULTS_ONLY='$(ONLY)' $(RUN) pytest tests/faults -s -q --timeout 0
 
 lint: install
 	$(RUN) ruff format --check .

@@ -4,13 +4,16 @@ Importing this module imports no torch, no MLflow and no Prefect: `zoo --help` a
 command imports what it needs.
 """
 
+import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, leaderboard, models, night, registered
+from cli import catalogue, data, history, leaderboard, models, night, registered, schedule, service
+from flows.stopping import Interrupted, handled, interrupt
 
 app = typer.Typer(
     name="zoo",
@@ -34,21 +37,32 @@ app.command("show")(catalogue.show)
 app.command("train")(models.train)
 app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)
+app.command("up")(service.up)
+app.command("down")(service.down)
+app.command("status")(service.status)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("versions")(registered.versions)
-app.command("replay")(registered.replay)
+app.command("replay")(history.replay)
+app.command("promote")(history.promote)
+app.command("rollback")(history.rollback)
+app.command("history")(history.history)
+app.command("compare")(history.compare)
 app.command("figures")(registered.figures)
 app.command("pull")(registered.pull)
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(data.app, name="data")
 
 
 def main() -> None:
     """Run the command; what a user can mend is one line, not a traceback."""
     try:
-        app()
+        with handled(interrupt):
+            app()
     except (ValueError, OSError) as error:
         print(f"zoo: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("zoo: stopped. What was trained so far is kept; the same command goes on from there.", file=sys.stderr)
-        sys.exit(130)
+    except Interrupted as end:
+        print(f"zoo: stopped by {end}. What was made so far is kept; the same command goes on.", file=sys.stderr)
+        with suppress(OSError):  # nobody may be reading any more
+            sys.stdout.flush()
+        os._exit(end.status)  # a thread that the signal left behind is not waited for

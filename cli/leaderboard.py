@@ -163,7 +163,7 @@ def _print_board(board: "Board") -> None:
             "training": cost(row.seconds),
             **({"frames/s": f"{row.speed:.1f}"} if row.speed else {}),
             "alias": aliases(row.aliases),
-            "verdict": row.verdict or "not judged yet",
+            "verdict": row.verdict,
             "registered": f"{row.created.astimezone():%Y-%m-%d %H:%M}",
         }
         for row in board.rows
@@ -219,7 +219,7 @@ def _markdown(board: "Board") -> str:
             row.recipe,
             count(row.parameters),
             cost(row.seconds),
-            row.verdict or "not judged yet",
+            row.verdict,
             aliases(row.aliases) or "-",
         )
         for row in board.rows

@@ -1,4 +1,4 @@
-"""`zoo versions`, `replay`, `figures` and `pull`: the models that have been trained."""
+"""`zoo versions`, `figures` and `pull`: the models that have been trained."""
 
 import json
 from dataclasses import asdict
@@ -38,42 +38,7 @@ def versions(
     for version in found:
         if version.abdicated:
             typer.echo(f"{version} abdicated: {version.abdicated}")
-    talk(f"Why a verdict is what it is: zoo replay {entry}/NUMBER")
-
-
-def replay(
-    reference: Annotated[str, typer.Argument(metavar="ENTRY/NUMBER", help="A version that the gate has judged.")],
-    as_json: JSON = False,
-) -> None:
-    """Make the gate's verdict on a version again, from the units that it was made from; exits 1 if it differs.
-
-    Every file is checked against the hash that the verdict names.
-
-    Examples: [bold]zoo replay fcn8s.collage-seg/2[/bold] · [bold]zoo replay siamfc.otb/3 --json[/bold]
-    """
-    from registry.gate import differences
-    from registry.promotion import replay as make_again
-    from registry.pull import resolve
-
-    where = settings()
-    version = resolve(reference, where)
-    verdict, again = make_again(version, where)
-    different = differences(verdict, again)
-    if as_json:
-        told = {"stored": verdict.model_dump(mode="json"), "again": again.model_dump(mode="json")}
-        typer.echo(json.dumps({"version": str(version), "same": not different, "differs": different, **told}, indent=2))
-    else:
-        typer.echo(f"{version}: {verdict.decision}: {verdict.reason}")
-        for name, digest in verdict.units.items():
-            typer.echo(f"  {digest[:16]}  {name}")
-        for name in different:
-            typer.echo(f"  {name}: stored {getattr(verdict, name)}, now {getattr(again, name)}")
-    if different:
-        raise ValueError(
-            f"{version}: the same units give another verdict now ({', '.join(different)} differ): the scoring or the "
-            "gate was changed since without a new version of its name."
-        )
-    talk("the same again")
+    talk(f"Why a verdict is what it is: zoo replay {entry}/NUMBER. Who reigned when: zoo history {entry}")
 
 
 def figures(
@@ -164,7 +129,7 @@ def _version_row(version: "Version") -> dict[str, Any]:
         "recipe": version.recipe_label,
         metric: measured(version.record.score.metrics[metric], version.error),
         "95 %": interval(version.record.score.interval),
-        "verdict": "abdicated" if version.abdicated else verdict.get("decision", "not judged yet"),
+        "verdict": version.standing,
         "gain": None if gain is None else f"{gain:+.4g}",
         "its interval": ends and interval(ends),
         "against": verdict and ("the floor" if champion is None else f"version {champion}"),
@@ -190,6 +155,7 @@ def _version(version: "Version") -> dict[str, Any]:
         "interval": score.interval,
         "verdict": verdict.get("decision", "not judged yet"),
         "reason": verdict.get("reason", ""),
+        "by_hand": version.by_hand,
         "abdicated": version.abdicated,
         "trains": version.trains,
         "scores": version.scores,

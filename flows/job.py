@@ -43,7 +43,7 @@ class Event(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["training", "evaluating", "sealing", "warning", "done"]
+    kind: Literal["planned", "note", "starting", "training", "evaluating", "sealing", "warning", "failed", "done"]
     text: str = ""
     step: int = 0
     steps: int = 0

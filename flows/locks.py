@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class AtWork(ValueError):
+    """Another process holds the lock; the message says which."""
+
+
 @contextmanager
 def held(path: Path, *, what: str, patience: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the length of the block; the file names its holder.
@@ -18,7 +22,7 @@ def held(path: Path, *, what: str, patience: float = 0.0) -> Iterator[None]:
         patience: seconds to wait for a holder that may be about to die.
 
     Raises:
-        ValueError: another process holds it; the message says which.
+        AtWork: another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -38,7 +42,7 @@ def _acquire(descriptor: int, path: Path, *, what: str, deadline: float) -> None
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 holder = os.pread(descriptor, 32, 0).decode() or "unknown"
-                raise ValueError(
+                raise AtWork(
                     f"{what} is already at work here: process {holder} holds {path}. "
                     f"Wait for it, or end it (`kill {holder}`) and start again: nothing is lost."
                 ) from None

@@ -1,8 +1,7 @@
-"""Prefect's API for one night: the server that PREFECT_API_URL names, else a temporary one that dies with the night.
+"""Prefect's API for one night: the server that PREFECT_API_URL names, else that of `zoo up`, else a temporary one.
 
 Prefect would start a temporary server by itself, but a killed night would leave that one running. This one watches a
-pipe from the night (`flows.lifeline`). Its database stays under the zoo home, so past nights can be looked at:
-`PREFECT_HOME=$ZOO_HOME/prefect prefect server start`.
+pipe from the night (`flows.lifeline`). Its database stays under the zoo home, where `zoo up` shows past nights too.
 """
 
 import os
@@ -17,6 +16,7 @@ from typing import IO
 from urllib.request import urlopen
 
 from flows.lifeline import die_with_parent
+from registry.service import running
 
 STARTUP_SECONDS = 120.0  # 10 to 17 are usual, more while other processes keep the machine busy
 
@@ -26,7 +26,7 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
     """Have PREFECT_API_URL name an API that answers; to be entered before Prefect is first imported.
 
     Args:
-        home: PREFECT_HOME of a temporary server.
+        home: PREFECT_HOME of a temporary server, in the zoo's home.
         log: where a temporary server writes what it has to say.
         say: told when the server that PREFECT_API_URL names is not there.
 
@@ -34,7 +34,9 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         RuntimeError: the temporary server did not start; its log is named.
     """
     named = os.environ.get("PREFECT_API_URL", "")
-    if named and answers(named):
+    url = lasting(home.parent)
+    if url and answers(url):
+        os.environ["PREFECT_API_URL"] = url
         yield
         return
     if named:
@@ -43,6 +45,25 @@ def prefect_api(home: Path, *, log: Path, say: Callable[[str], None]) -> Iterato
         # Its log ends with it, so nobody would read there what the night's own log file tells.
         os.environ |= {"PREFECT_API_URL": url, "PREFECT_HOME": str(home), "PREFECT_LOGGING_TO_API_ENABLED": "false"}
         yield
+
+
+def lasting(home: Path) -> str:
+    """The API of a server that outlives nights: PREFECT_API_URL, else what `zoo up` started here; empty for neither."""
+    up = running(home).get("prefect")
+    return os.environ.get("PREFECT_API_URL", "") or (up.url if up else "")
+
+
+def use(url: str) -> None:
+    """Have Prefect's client talk to this server; to be called before Prefect is first imported.
+
+    Raises:
+        ConnectionError: it does not answer.
+    """
+    if not answers(url):
+        raise ConnectionError(
+            f"no Prefect server answers at {url}: `zoo up` starts one, PREFECT_API_URL names another."
+        )
+    os.environ["PREFECT_API_URL"] = url
 
 
 def answers(url: str) -> bool:
@@ -75,6 +96,7 @@ def _temporary(home: Path, output: IO[bytes]) -> Iterator[str]:
             stderr=output,
             env=environment,
             pass_fds=[listening.fileno()],
+            start_new_session=True,  # Ctrl-C ends the night, which needs it to the end
         )
     url = f"http://127.0.0.1:{port}/api"
     try:

@@ -63,7 +63,7 @@ def train_one(
         made = sealed(settings, job.entry, job.ingredients.trains)
         weights = whole_model(job.entry, job.ingredients.trains, settings, warn=_warning(say)) if made else None
         job.model_copy(update={"weights": weights}).write(folder)
-        Workers(say).run(job.entry, folder)
+        Workers(say, leases=settings.leases).run(job.entry, folder)
     return model
 
 
@@ -87,7 +87,9 @@ def evaluate_again(model: str, *, settings: Settings, say: Say) -> Rescored:
         _verify(job, settings)
         run = Path(scratch) / "run"
         job.write(run)
-        Workers(say).run(record.entry, run, "--rescore", str(folder.resolve()), str(run / "again"))
+        Workers(say, leases=settings.leases).run(
+            record.entry, run, "--rescore", str(folder.resolve()), str(run / "again")
+        )
         counting = scoring((run / "again" / "protocol").read_text())
         return Rescored(record=record, metrics=counting.aggregate(Units.read(run / "again" / "units.parquet")))
 

@@ -15,6 +15,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
@@ -23,6 +24,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from flows.failures import explained
 from flows.job import Event, Failure, Job
 from flows.lifeline import die_with_parent
 from flows.locks import held
@@ -64,24 +66,27 @@ def main() -> int:
     parser.add_argument("--rescore", nargs=2, type=Path, metavar=("MODEL", "OUT"))
     asked = parser.parse_args()
     die_with_parent()
+    _be_the_first_to_go()
     torch.set_num_threads(1)
     folder: Path = asked.folder
     (folder / "failure.json").unlink(missing_ok=True)
-    say = _Voice()
+    say, recipe = _Voice(), {}
     try:
         with held(folder / "lock", what="a worker", patience=PATIENCE):
             job = Job.read(folder)
+            recipe = job.ingredients.recipe
             if asked.rescore:
                 rescore(job, *asked.rescore)
             elif not (folder / model_name(job.ingredients)).is_dir():
                 make(job, folder, say=say)
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        advice = "Out of memory: lower the recipe's batch_size, or train it alone (`zoo night --only ENTRY`)."
-        return _failed(folder, error, f"{advice} ({error})")
-    except ValueError as error:  # for users: the message says what to do
-        return _failed(folder, error, str(error))
     except Exception as error:
-        return _failed(folder, error, f"{type(error).__name__}: {error}. See {folder / 'failure.json'}.")
+        message = explained(error, folder, recipe)
+        say(Event(kind="failed", text=message))  # first: on a full disk nothing can be written
+        failure = Failure(kind=type(error).__name__, message=message, traceback=traceback.format_exc())
+        with suppress(OSError):
+            failure.write(folder)
+        traceback.print_exc()
+        return FAILED
     return 0
 
 
@@ -240,6 +245,12 @@ def _score(benchmark: Benchmark, scored: Evaluated, name: str) -> Score:
     return Score(name=name, metrics=metrics, error=error, interval=interval, speed=scored.speed, kind=scored.kind)
 
 
+def _be_the_first_to_go() -> None:
+    """When the machine's memory ends, have Linux kill a worker, which can be gone on from, before anybody else."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
 def _appear(building: Path, folder: Path) -> None:
     """Make a finished folder visible under its name, every byte of it durable first."""
     for path in building.rglob("*"):
@@ -251,12 +262,6 @@ def _appear(building: Path, folder: Path) -> None:
     sync_folder(building)
     building.replace(folder)
     sync_folder(folder.parent)
-
-
-def _failed(folder: Path, error: BaseException, message: str) -> int:
-    Failure(kind=type(error).__name__, message=message, traceback=traceback.format_exc()).write(folder)
-    traceback.print_exc()
-    return FAILED
 
 
 class _Voice:

@@ -145,7 +145,7 @@ def _history(versions: Sequence[Version]) -> list[dict[str, Any]]:
             "protocol": version.protocol,
             "data": version.data_digest[:8],
             "champion": version.champion,
-            "verdict": "abdicated" if version.abdicated else (version.verdict or {}).get("decision", "not judged"),
+            "verdict": version.standing,
             "reason": version.abdicated or (version.verdict or {}).get("reason", ""),
         }
         for version in reversed(versions)

@@ -246,6 +246,5 @@ def _the_rest(pen: _Pen, boards: Sequence[Board], held: Snapshot, settings: Sett
     standing = {(row.entry, row.version) for board in boards for row in board.rows}
     for version in held.versions():
         if (version.entry, version.number) not in standing:
-            verdict = (version.verdict or {}).get("decision", "not judged")
-            tags = {"version": str(version.number), "alias": "-", "verdict": verdict}
+            tags = {"version": str(version.number), "alias": "-", "verdict": version.standing}
             _run(pen, _first_time(pen, version, settings), version, tags)

@@ -30,14 +30,14 @@ def sides(
         ValueError: a registered file was changed.
         ConnectionError: the tracking server does not answer.
     """
-    mine = _evaluation(challenger, settings, scratch / "challenger")
+    mine = evaluation(challenger, settings, scratch / "challenger")
     protocol, data_digest = challenger.protocol, challenger.data_digest
     side = Side(number=challenger.number, protocol=protocol, data_digest=data_digest, units=mine / "units.parquet")
     if champion is None:
         return side, side.model_copy(update={"number": None, "units": mine / "floor.parquet"})
     if rescored is not None and not alike(challenger, champion):
         return side, side.model_copy(update={"number": champion.number, "units": rescored})
-    theirs = _evaluation(champion, settings, scratch / "champion")
+    theirs = evaluation(champion, settings, scratch / "champion")
     return side, Side(
         number=champion.number,
         protocol=champion.protocol,
@@ -69,7 +69,7 @@ def kept(challenger: Version, digest: str, settings: Settings, scratch: Path) ->
     return folder / "units.parquet"
 
 
-def _evaluation(version: Version, settings: Settings, scratch: Path) -> Path:
+def evaluation(version: Version, settings: Settings, scratch: Path) -> Path:
     """A version's evaluation, if its manifest is the registered one and the files are what the manifest says."""
     folder = fetch(version, settings, scratch)
     manifest = folder / MANIFEST

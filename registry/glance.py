@@ -13,19 +13,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
 from registry import client, rest
+from registry.embedded import database as file_of
 from registry.settings import Settings
 from zoo.artifact import Record
 from zoo.scoring.metrics import Metric
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 READY = "ready"
 VERDICT = "verdict"
 PROMOTED = "promoted"
 ABDICATED = "abdicated"
+ABDICATED_ON = "abdicated_on"
+BY_HAND = "by_hand."  # and when: one tag each time
 CHAMPION = "champion"
 MODELS_AT_ONCE = "1000"  # the most that MLflow's search of registered models gives in one page
 
@@ -128,13 +132,25 @@ class Version:
         """Why it is no champion any more although nobody beat it; empty where that did not happen."""
         return self.tags.get(ABDICATED, "")
 
+    @cached_property
+    def by_hand(self) -> tuple[dict[str, Any], ...]:
+        """How often people made it champion, as stored (`registry.promotion.ByHand`), oldest first."""
+        return tuple(json.loads(self.tags[key]) for key in sorted(self.tags) if key.startswith(BY_HAND))
+
+    @property
+    def standing(self) -> str:
+        """The last word on it: "by hand" where a person made it the champion that it is, else the gate's decision."""
+        if self.champion and self.by_hand:
+            return "by hand"
+        return "abdicated" if self.abdicated else (self.verdict or {}).get("decision", "not judged yet")
+
     @property
     def settled(self) -> bool:
         """Whether the gate has nothing left to do: judged, and promoted to the end where that was the verdict."""
         if self.abdicated:
             return True
         if self.verdict is None:
-            return self.champion
+            return self.champion or bool(self.by_hand)
         return self.verdict["decision"] != "PROMOTE" or PROMOTED in self.tags
 
 
@@ -220,20 +236,17 @@ def read(settings: Settings, entry: str | None = None) -> Snapshot:
     return Snapshot(_from_client(settings, entry))
 
 
-def _database(uri: str) -> Path:
-    """The file of a SQLAlchemy SQLite URI: `sqlite:///relative` or `sqlite:////absolute`."""
-    return Path(unquote(uri.removeprefix("sqlite:///")))
-
-
 def _from_sqlite(settings: Settings, entry: str | None) -> list[Version]:
-    database = _database(settings.tracking_uri)
+    database = file_of(settings.tracking_uri)
     if not database.is_file():
         return []
     connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
     try:
         return _from_tables(connection, entry)
-    except sqlite3.OperationalError:  # a schema of another MLflow: its own client knows it
-        return _from_client(settings, entry)
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise ConnectionError(f"{database}: another process keeps the registry's database locked.") from error
+        return _from_client(settings, entry)  # a schema of another MLflow: its own client knows it
     except sqlite3.DatabaseError as error:
         raise ValueError(
             f"{database}: expected MLflow's database, got a damaged file ({error}). Bring it back from a backup; or "
@@ -296,7 +309,11 @@ def _from_server(uri: str, entry: str | None) -> list[Version]:
 
 
 def _from_client(settings: Settings, entry: str | None) -> list[Version]:
-    mlflow, only = client.connect(settings), f"name='{entry}'" if entry else None
+    with client.plain_errors():
+        return _asked(client.connect(settings), f"name='{entry}'" if entry else None)
+
+
+def _asked(mlflow: "MlflowClient", only: str | None) -> list[Version]:
     aliases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for model in client.pages(mlflow.search_registered_models, only):
         for alias, number in model.aliases.items():

@@ -34,7 +34,7 @@ class Row:
     kind: str  # "exact" or "bound", where the board holds both
     parameters: int
     seconds: float  # of training
-    verdict: str | None
+    verdict: str  # the gate's, or that a person decided
     created: datetime
 
 
@@ -120,7 +120,7 @@ def _board(versions: list[Version], shown: set[str], published: Iterable[Compari
 
 
 def _row(rank: int, version: Version, metric: Metric) -> Row:
-    record, verdict = version.record, version.verdict or {}
+    record = version.record
     value, floor = record.score.metrics[metric.name], record.floor.metrics[metric.name]
     return Row(
         rank=rank,
@@ -138,6 +138,6 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         kind=record.score.kind,
         parameters=record.parameters,
         seconds=record.seconds,
-        verdict=verdict.get("decision"),
+        verdict=version.standing,
         created=version.created,
     )

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+EXPERIMENTS_AT_ONCE = "1000"
 TIMEOUT = 10  # seconds for one answer of a server
 SHOWN = 60  # characters of an answer that was not MLflow's
 
@@ -29,6 +30,17 @@ def pages(uri: str, endpoint: str, key: str, query: Mapping[str, str]) -> Iterat
             return
 
 
+def has_run(uri: str, matching: str) -> bool:
+    """Whether any run of any experiment matches one of MLflow's filters.
+
+    Raises:
+        ConnectionError: the server does not answer, or is none of MLflow's.
+    """
+    found = pages(uri, "experiments/search", "experiments", {"max_results": EXPERIMENTS_AT_ONCE})
+    asked = {"experiment_ids": [one["experiment_id"] for one in found], "filter": matching, "max_results": 1}
+    return bool(_ask(f"{uri.rstrip('/')}/api/2.0/mlflow/runs/search", asked).get("runs"))
+
+
 def answers(uri: str) -> None:
     """Ask a server for a sign of life.
 
@@ -38,9 +50,11 @@ def answers(uri: str) -> None:
     _ask(f"{uri.rstrip('/')}/api/2.0/mlflow/registered-models/search?max_results=1")
 
 
-def _ask(url: str) -> dict[str, Any]:
+def _ask(url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    headers = _credentials() | ({"Content-Type": "application/json"} if body else {})
+    data = json.dumps(body).encode() if body else None
     try:
-        with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT) as answer:
+        with urlopen(Request(url, data, headers), timeout=TIMEOUT) as answer:
             content = answer.read()
     except HTTPError as error:
         raise ConnectionError(

@@ -26,6 +26,11 @@ class Settings:
         return self.home / "runs"
 
     @property
+    def leases(self) -> Path:
+        """Who works in which slot of this machine: a file for each, locked as long as somebody does."""
+        return self.home / "slots"
+
+    @property
     def cache(self) -> Path:
         """What runs keep for later ones; it may be deleted at any time when none is running."""
         return self.home / "cache"

@@ -3,7 +3,7 @@
 Everything is found again by what it is (the identity of its numbers, the manifest's hash) before it is made, so a
 registration that was killed anywhere is finished by doing it again. The order is what makes that safe: run and
 logged model, bytes, bytes re-hashed where they arrived, the version, and last the tag `ready` that makes it visible.
-A run stays RUNNING until then, which is how `sweep` knows what was left behind.
+A run stays RUNNING until then, which is how `registry.sweeping` knows what was left behind.
 
 In MLflow's own pages: an experiment per protocol, whose Models table is the leaderboard (metrics tied to the data's
 name and digest), a run per training with its curves and pictures, a registered model per entry.
@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,6 @@ from zoo.scoring.metrics import Scoring
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ABANDONED = timedelta(hours=1)  # no registration takes that long: one still unfinished was killed
 BEGAN = "registering since"  # tag of a run, in milliseconds: a run's own start is its training's
 POINTS = 1000  # metrics that MLflow takes in one batch
 DIGEST_LENGTH = 36  # the longest data digest that MLflow stores
@@ -60,31 +59,8 @@ def register(folder: Path, settings: Settings) -> Version:
             client.set_model_version_tag(entry, number, READY, "true")
         version = read(settings, entry).numbered(entry, int(number))
     with plain_errors():
-        _finish(client, version)
+        finish(client, version)
     return version
-
-
-def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str, ...]:
-    """Remove what killed registrations left behind and nobody came back to finish; returns what was removed."""
-    client, held = connect(settings), read(settings)
-    ready = {version.run_id: version for version in held.versions()}
-    before = _now() - older_than // timedelta(milliseconds=1)
-    removed = []
-    for experiment in pages(client.search_experiments):
-        unfinished = "status = 'RUNNING' AND tags.entry != ''"
-        for run in pages(client.search_runs, [experiment.experiment_id], unfinished):
-            if int(run.data.tags.get(BEGAN, run.info.start_time)) > before:
-                continue
-            if run.info.run_id in ready:  # killed between the last tag and the end of its run
-                _end(client, run, ready[run.info.run_id])
-                continue
-            for version in (v for v in held.unready if v.run_id == run.info.run_id):
-                client.delete_model_version(version.entry, str(version.number))
-            for model in _models_of(client, experiment.experiment_id, run.info.run_id):
-                client.delete_logged_model(model.model_id)
-            client.delete_run(run.info.run_id)
-            removed.append(f"{run.data.tags['entry']} (unfinished run {run.info.run_id})")
-    return tuple(removed)
 
 
 def fetch(version: Version, settings: Settings, destination: Path, *, part: str = "") -> Path:
@@ -200,7 +176,7 @@ def _run(client: "MlflowClient", experiment: str, sealed: _Sealed) -> str:
         experiment,
         start_time=began(folder, record),
         run_name=run_name(record.entry, identity.recipe_name, identity.recipe.get("seed", 0)),
-        tags=sealed.identities | sealed.shown | {"entry": record.entry, BEGAN: str(_now())},
+        tags=sealed.identities | sealed.shown | {"entry": record.entry, BEGAN: str(now())},
     )
     run_id: str = run.info.run_id
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
@@ -228,7 +204,7 @@ def _logged_model(client: "MlflowClient", run_id: str, sealed: _Sealed) -> str:
 
     record, manifest = sealed.record, sealed.manifest
     run = client.get_run(run_id)
-    models = _models_of(client, run.info.experiment_id, run_id)
+    models = models_of(client, run.info.experiment_id, run_id)
     for stale in (m for m in models if m.tags.get("manifest") != manifest):  # another making of the same training
         client.delete_logged_model(stale.model_id)
     model = next((m for m in models if m.tags.get("manifest") == manifest), None) or client.create_logged_model(
@@ -293,21 +269,21 @@ def _version(client: "MlflowClient", run_id: str, model_id: str, sealed: _Sealed
     return str(made.version)
 
 
-def _finish(client: "MlflowClient", version: Version) -> None:
+def finish(client: "MlflowClient", version: Version) -> None:
     """Link the logged model to its READY version and end its run, also where a kill left only that undone."""
     run = client.get_run(version.run_id)
     if run.info.status == "RUNNING":
         link = [{"name": version.entry, "version": version.number}]  # as MLflow's own register_model leaves it
         client.set_logged_model_tags(version.model_id, {"mlflow.modelVersions": json.dumps(link)})
-        _end(client, run, version)
+        end(client, run, version)
 
 
-def _end(client: "MlflowClient", run: Any, version: Version) -> None:
+def end(client: "MlflowClient", run: Any, version: Version) -> None:
     """End a run as long after its start as its training took."""
     client.set_terminated(version.run_id, end_time=run.info.start_time + round(version.record.seconds * 1000))
 
 
-def _now() -> int:
+def now() -> int:
     """In milliseconds, as MLflow counts."""
     return int(datetime.now(UTC).timestamp() * 1000)
 
@@ -336,7 +312,8 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _models_of(client: "MlflowClient", experiment: str, run_id: str) -> list[Any]:
+def models_of(client: "MlflowClient", experiment: str, run_id: str) -> list[Any]:
+    """The logged models of a run."""
     return list(pages(client.search_logged_models, [experiment], f"source_run_id = '{run_id}'"))
 
 

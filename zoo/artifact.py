@@ -103,13 +103,18 @@ def sha256_of(path: Path) -> str:
 
 
 def seal(folder: Path) -> str:
-    """Write the manifest of a finished folder; returns the manifest's own SHA-256."""
+    """Write the manifest of a finished folder; returns the manifest's own SHA-256.
+
+    Everybody who may read the manifest may read the rest: safetensors would keep the weights to their maker.
+    """
     files = {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
     write_atomically(folder / MANIFEST, json.dumps({"files": files}, indent=2, sort_keys=True).encode())
+    for name in files:
+        (folder / name).chmod((folder / MANIFEST).stat().st_mode)
     return sha256_of(folder / MANIFEST)
 
 

@@ -23,7 +23,9 @@ def zoo(*words: str, project: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script, *words], env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"], ["leaderboard"], ["data", "ls"], ["night", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["list"], ["leaderboard"], ["data", "ls"], ["night", "--help"], ["schedule", "--help"]]
+)
 def test_answers_without_importing_what_is_heavy(words: list[str], tmp_path: Path) -> None:
     script = (
         "import sys, cli.app\n"

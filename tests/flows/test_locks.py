@@ -47,7 +47,7 @@ def test_child_dies_with_its_killed_parent() -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
-    assert _gone(child, within=5.0)
+    assert gone(child, within=5.0)
 
 
 def test_child_tells_by_its_status_that_it_was_orphaned() -> None:
@@ -57,7 +57,7 @@ def test_child_tells_by_its_status_that_it_was_orphaned() -> None:
         assert child.wait(timeout=10) == ORPHANED
 
 
-def _gone(pid: int, *, within: float) -> bool:
+def gone(pid: int, *, within: float) -> bool:
     """Whether a process ends in time; one that nobody has reaped yet counts as ended."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

@@ -36,7 +36,8 @@ from mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 SCORING = sorted(f"zoo.scoring.{path.stem}" for path in (ROOT / "zoo/scoring").glob("[!_]*.py"))
-MODULES = (*SCORING, "registry.gate")
+STATISTICS = ("registry.gate", "registry.patience", "registry.purse", "registry.weighing")
+MODULES = (*SCORING, *STATISTICS)
 _SAME_NUMBER = "two ways to one number; which of them costs less is all that is decided here"
 EQUIVALENT = {
     "zoo.scoring.samples": {
@@ -71,7 +72,8 @@ def tests_of(module: str) -> list[str]:
     """The files of tests that ought to notice what changes in a module."""
     package, _, name = module.rpartition(".")
     files = [f"tests/{package.removeprefix('zoo.')}/test_{name}.py"]
-    return files + ["tests/scoring/test_metrics.py"] * (package == "zoo.scoring" and name != "metrics")
+    files += ["tests/scoring/test_metrics.py"] * (package == "zoo.scoring" and name != "metrics")
+    return files + ["tests/registry/test_gate.py"] * (module == "registry.weighing")
 
 
 def source_of(module: str) -> Path:

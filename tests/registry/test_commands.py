@@ -1,4 +1,4 @@
-"""`zoo leaderboard`, `versions`, `replay`, `figures`, `pull`: the same answer for people and for programs."""
+"""`zoo leaderboard`, `versions`, `figures`, `pull`: the same answer for people and for programs."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,6 @@ from cli import leaderboard, registered
 from flows.lineups import lineup
 from flows.published import wanted
 from registry import promotion, store
-from registry.client import connect
 from registry.glance import read
 from registry.settings import Settings
 from zoo.artifact import verify
@@ -27,7 +26,6 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     for command in (
         leaderboard.leaderboard,
         registered.versions,
-        registered.replay,
         registered.figures,
         registered.pull,
     ):
@@ -93,6 +91,19 @@ def test_exact_and_bounded_numbers_stand_on_one_board_and_are_marked(
     assert [row["kind"] for row in board["rows"]] == ["exact", "bound"]
 
 
+def test_who_was_made_champion_by_hand_is_marked(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
+    for seed, (name, right) in enumerate((("a", 0.9), ("b", 0.5))):
+        promotion.challenge(store.register(make_model(name, right=right, seed=seed), settings), settings)
+    promotion.promote(read(settings).numbered(ENTRY, 2), settings, why="smaller")
+    for command in (["leaderboard"], ["versions", ENTRY]):
+        table = CliRunner().invoke(zoo, command, env={"COLUMNS": "200"}).stdout
+        assert [line for line in table.splitlines() if "@champion" in line and "by hand" in line]
+    (board,) = json.loads(CliRunner().invoke(zoo, ["leaderboard", "--json"]).stdout)
+    assert [(row["version"], row["verdict"]) for row in board["rows"]] == [(2, "by hand")]
+    _, second = json.loads(CliRunner().invoke(zoo, ["versions", ENTRY, "--json"]).stdout)
+    assert (second["by_hand"][0]["why"], second["by_hand"][0]["before"]) == ("smaller", 1)
+
+
 def test_versions_of_two_scorings_stand_in_two_tables(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
     """Other columns in other rows broke the table; the interval and an abdication's reason are told."""
     first = store.register(make_model("first", right=0.7), settings)
@@ -119,24 +130,6 @@ def test_versions_of_two_scorings_stand_in_two_tables(zoo: typer.Typer, settings
     assert (one["scores"], one["trains"]) == (identity_of("first"), identity_of("first"))
     retired = CliRunner().invoke(zoo, ["leaderboard"]).stdout
     assert retired.splitlines()[-1] == f"retired: {PROTOCOL} on data dddddddd (versions: 1; --all)"
-
-
-def test_a_verdict_is_made_again(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
-    promotion.challenge(store.register(make_model("first", right=0.7), settings), settings)
-    same = CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1"])
-    assert same.exit_code == 0
-    assert same.stdout.startswith(f"{ENTRY}/1: PROMOTE: better than the floor")
-    told = json.loads(CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1", "--json"]).stdout)
-    assert (told["same"], told["differs"], told["stored"]) == (True, [], told["again"])
-
-    stored = json.loads(read(settings).numbered(ENTRY, 1).tags["verdict"])
-    connect(settings).set_model_version_tag(ENTRY, "1", "verdict", json.dumps(stored | {"gain": 0.5}))
-    other = CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1"])
-    assert other.exit_code == 1
-    assert "gain: stored 0.5, now 0." in other.stdout
-    assert "another verdict now (gain differ)" in str(other.exception)
-    told = json.loads(CliRunner().invoke(zoo, ["replay", f"{ENTRY}/1", "--json"]).stdout)
-    assert (told["same"], told["differs"]) == (False, ["gain"])
 
 
 def test_figures_are_printed_written_and_checked(

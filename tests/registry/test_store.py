@@ -2,8 +2,10 @@
 
 import json
 import math
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from registry import glance, store
 from registry.client import connect
 from registry.pages import experiment_name
 from registry.settings import Settings
+from registry.sweeping import sweep, unfinished
 from zoo.artifact import seal, sha256_of, verify
 
 from .conftest import ENTRY, PROTOCOL, Making, identity_of
@@ -171,12 +174,14 @@ def test_sweep_removes_what_nobody_finishes(settings: Settings, make_model: Maki
     for version in (kept, lost):
         client.update_run(version.run_id, status="RUNNING")
     client.delete_model_version_tag(ENTRY, str(lost.number), glance.READY)
-    assert store.sweep(settings) == ()
-    assert client.get_run(kept.run_id).info.status == "RUNNING"
-    assert len(store.sweep(settings, older_than=timedelta(0))) == 1
+    assert unfinished(settings)
+    assert sweep(settings) == ()
+    assert client.get_run(kept.run_id).info.status == "FINISHED"  # of a READY version, at once
+    assert client.get_run(lost.run_id).info.status == "RUNNING"
+    assert len(sweep(settings, older_than=timedelta(0))) == 1
     assert [v.number for v in everything(settings)] == [kept.number]
-    assert client.get_run(kept.run_id).info.status == "FINISHED"
     assert client.get_run(lost.run_id).info.lifecycle_stage == "deleted"
+    assert not unfinished(settings)
 
 
 @pytest.mark.slow
@@ -227,3 +232,39 @@ def _is_unfinished(settings: Settings, folder: Path) -> bool:
 def _nothing_half_is_visible(settings: Settings) -> None:
     for version in glance.read(settings).versions():
         verify(store.fetch(version, settings, Path()), version.manifest)
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("foo://mlflow", "expected the address of an MLflow server"),
+        ("mlruns", "expected the address of an MLflow server"),
+        ("ftp://me:secret@mlflow/x", r"ftp://\*\*\*@mlflow/x: expected"),
+        ("postgresql://me:secret@localhost/zoo", "needs a driver for such a database that is not installed"),
+    ],
+)
+def test_an_address_that_mlflow_does_not_know_is_refused_in_a_sentence(tmp_path: Path, uri: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refused:
+        glance.read(Settings(tmp_path, tmp_path, uri))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_locked_database_is_told_in_a_sentence(
+    settings: Settings, make_model: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in SQL with kilobytes of parameters; what is to be registered is delivered when it is free again."""
+    folder = make_model()
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: real(*args, **(options | {"timeout": 0.1})))
+    with closing(real(settings.home / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ConnectionError, match="another process keeps the registry's database locked"):
+            glance.read(settings)
+        other.rollback()
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(
+            ConnectionError, match=r"broke off: another process keeps the registry's .* locked\."
+        ) as told:
+            store.register(folder, settings)
+        assert len(str(told.value)) < 300
+    assert store.register(folder, settings).number == 1

@@ -60,6 +60,7 @@ class Score(BaseModel):
     error: float | None = None  # bootstrap standard error of the ranking metric; none where nobody asked
     interval: tuple[float, float] | None = None  # its 95 % interval
     speed: float | None = None  # frames a second where the benchmark timed them; ranks nobody
+    kind: str = ""  # "exact" or "bound", where one board holds both
 
 
 class Record(BaseModel):

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, history, leaderboard, models, night, registered, schedule, service
+from cli import catalogue, data, history, leaderboard, models, night, predict, registered, schedule, service
 from flows.stopping import Interrupted, handled, interrupt
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app.command("history")(history.history)
 app.command("compare")(history.compare)
 app.command("figures")(registered.figures)
 app.command("pull")(registered.pull)
+app.command("predict")(predict.predict)
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(data.app, name="data")
 

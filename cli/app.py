@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, models, night, registered
+from cli import catalogue, data, models, night, pulling, registered
 
 app = typer.Typer(
     name="zoo",
@@ -38,8 +38,10 @@ app.command("leaderboard")(registered.leaderboard)
 app.command("versions")(registered.versions)
 app.command("replay")(registered.replay)
 app.command("figures")(registered.figures)
-app.command("pull")(registered.pull)
+app.command("pull")(pulling.pull)
+app.command("verify")(pulling.verify)
 app.add_typer(data.app, name="data")
+app.add_typer(pulling.cache, name="cache")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Where runs live: a folder for each identity of weights, in it a sealed model for each identity of numbers."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,14 +35,25 @@ def pulled(version: Version, settings: Settings) -> Path:
     """A registered version as a folder on this machine, every byte checked against the registry.
 
     Raises:
-        ValueError: a registered file was changed.
+        Damaged: a registered file was changed.
         ConnectionError: the tracking server does not answer.
     """
-    from registry.pull import pull
+    from registry.pull import Damaged, pull
 
-    folder = settings.home / "pulled" / version.entry / str(version.number)
-    pull(str(version), folder, settings)
+    folder = _pulled_folder(version, settings)
+    try:
+        pull(str(version), folder, settings)
+    except Damaged:
+        raise
+    except ValueError:  # the copy here was changed since: it is the zoo's own, so it is brought again
+        shutil.rmtree(folder)
+        pull(str(version), folder, settings)
     return folder
+
+
+def copies(version: Version, settings: Settings) -> tuple[Path, ...]:
+    """The folders on this machine that may hold the bytes of a version: where it was made, and where it was pulled."""
+    return (*sealed(settings, version.entry, version.trains), _pulled_folder(version, settings))
 
 
 def whole_model(entry: str, trains: str, settings: Settings, *, warn: Callable[[str], None]) -> Path:
@@ -71,3 +83,7 @@ def whole_model(entry: str, trains: str, settings: Settings, *, warn: Callable[[
     if damage:
         warn(f"{' '.join(damage)} Version {version.number} of {entry} is taken from the registry instead.")
     return pulled(version, settings)
+
+
+def _pulled_folder(version: Version, settings: Settings) -> Path:
+    return settings.home / "pulled" / version.entry / str(version.number)

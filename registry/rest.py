@@ -40,7 +40,7 @@ def answers(uri: str) -> None:
 
 def _ask(url: str) -> dict[str, Any]:
     try:
-        with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT) as answer:
+        with urlopen(Request(url, headers=credentials()), timeout=TIMEOUT) as answer:
             content = answer.read()
     except HTTPError as error:
         raise ConnectionError(
@@ -71,7 +71,7 @@ def _understood(url: str, answer: bytes) -> dict[str, Any]:
     return content
 
 
-def _credentials() -> dict[str, str]:
+def credentials() -> dict[str, str]:
     """The header that MLflow's own client would send, from the same variables."""
     user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
     if user and password:

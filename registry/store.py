@@ -85,7 +85,7 @@ def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str
 
 def fetch(version: Version, settings: Settings, destination: Path) -> Path:
     """Bring a version's files here, unchecked: a folder below `destination`, or where the embedded store has them."""
-    return _arrived(version.source, settings, destination)
+    return brought(version.source, settings, destination)
 
 
 def attach(version: Version, name: str, files: Iterable[Path], settings: Settings) -> None:
@@ -103,7 +103,7 @@ def attached(version: Version, name: str, settings: Settings, destination: Path)
         if not client.list_artifacts(version.run_id, name):
             return None
         location = client.get_run(version.run_id).info.artifact_uri
-    return _arrived(f"{location}/{name}", settings, destination)
+    return brought(f"{location}/{name}", settings, destination)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +229,7 @@ def _upload(client: "MlflowClient", model_id: str, sealed: _Sealed, settings: Se
     """Send the files, read back what arrived, and only then call the logged model READY."""
     client.log_model_artifacts(model_id, str(sealed.folder))
     with TemporaryDirectory() as scratch:
-        arrived = _arrived(client.get_logged_model(model_id).artifact_location, settings, Path(scratch))
+        arrived = brought(client.get_logged_model(model_id).artifact_location, settings, Path(scratch))
         verify(arrived, sealed.manifest)
         if settings.embedded:
             _sync(arrived)
@@ -270,7 +270,7 @@ def _finish(client: "MlflowClient", version: Version) -> None:
         client.set_terminated(version.run_id)
 
 
-def _arrived(location: str, settings: Settings, destination: Path) -> Path:
+def brought(location: str, settings: Settings, destination: Path) -> Path:
     """The files at an artifact location; the embedded store's are read where they are."""
     if location.startswith("file:"):
         return Path(url2pathname(location.removeprefix("file://")))

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import registered
+from cli import pulling, registered
 from flows.lineups import lineup
 from flows.published import wanted
 from registry import promotion, store
@@ -29,7 +29,7 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
         registered.versions,
         registered.replay,
         registered.figures,
-        registered.pull,
+        pulling.pull,
     ):
         app.command()(command)
     return app

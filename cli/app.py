@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, models, night, pulling, registered
+from cli import catalogue, data, doctor, models, night, pulling, registered
 
 app = typer.Typer(
     name="zoo",
@@ -40,6 +40,7 @@ app.command("replay")(registered.replay)
 app.command("figures")(registered.figures)
 app.command("pull")(pulling.pull)
 app.command("verify")(pulling.verify)
+app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(pulling.cache, name="cache")
 

@@ -20,7 +20,7 @@ from flows.lineups import Slot
 from flows.locks import held
 from flows.plan import Action, Decision, plan
 from flows.reproduction import compare
-from flows.runs import model_folder, model_name, pulled, run_folder, whole_model
+from flows.runs import heal_some, model_folder, model_name, pulled, run_folder, whole_model
 from flows.summary import Done, Outcome, Summary
 from flows.workers import Say, Workers
 from registry.glance import Version, read
@@ -56,6 +56,7 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
     started = datetime.now(UTC)
     with held(settings.home / "night.lock", what="a night"):
         try:
+            heal_some(settings, warn=lambda text: say("", Event(kind="warning", text=text)))
             decisions = plan(slots, settings=settings, only=only, force=force)
         except ConnectionError as error:
             say("", Event(kind="warning", text=f"{error} Tonight's models stay in {settings.runs} until it does."))

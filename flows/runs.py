@@ -56,6 +56,34 @@ def copies(version: Version, settings: Settings) -> tuple[Path, ...]:
     return (*sealed(settings, version.entry, version.trains), _pulled_folder(version, settings))
 
 
+def set_aside(version: Version, settings: Settings) -> None:
+    """Rename the sealed models of a version that are damaged here, so that it is made anew instead of delivered."""
+    for folder in sealed(settings, version.entry, version.trains):
+        try:
+            verify(folder)
+        except (OSError, ValueError):
+            shutil.rmtree(folder.with_name(f"damaged-{folder.name}"), ignore_errors=True)
+            folder.rename(folder.with_name(f"damaged-{folder.name}"))
+
+
+def heal_some(settings: Settings, *, warn: Callable[[str], None]) -> None:
+    """Check some registered versions and heal those that are damaged (`registry.healing.check_some`), before a night is
+    planned: what had to be withdrawn is then trained again.
+
+    Args:
+        warn: told of each that was damaged, and what was done.
+
+    Raises:
+        ConnectionError: the tracking server does not answer.
+    """
+    from registry.healing import check_some
+
+    for healed in check_some(settings, lambda version: copies(version, settings)):
+        warn(f"{healed.version} is not what was registered ({'; '.join(healed.faults)}): {healed.done}.")
+        if healed.withdrawn:
+            set_aside(healed.version, settings)
+
+
 def whole_model(entry: str, trains: str, settings: Settings, *, warn: Callable[[str], None]) -> Path:
     """A sealed model with these weights, every byte of it checked: the newest made here, else the registry's copy.
 

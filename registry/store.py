@@ -106,6 +106,15 @@ def attached(version: Version, name: str, settings: Settings, destination: Path)
     return brought(f"{location}/{name}", settings, destination)
 
 
+def sealed_tags(folder: Path) -> dict[str, str]:
+    """What the tags of a version with these sealed files say.
+
+    Raises:
+        ValueError: the folder differs from its manifest, or its protocol is none of today's.
+    """
+    return _Sealed.of(folder).tags
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Sealed:
     """A sealed model folder, verified, and what it says of itself."""

@@ -20,7 +20,7 @@ $(UV):
 install: .venv/.installed
 
 .venv/.installed: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --quiet
+	$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 night: install

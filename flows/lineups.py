@@ -12,9 +12,10 @@ class Slot(NamedTuple):
     seed: int | None = None  # instead of the recipe's
 
 
-MEAN_SECONDS, MOST_SECONDS = 45, 60
-"""Of one core, that training may cost in the mean of `mini`'s families, and for any of them. With 25 s more each to
-start, score and register, 60 families take 35 minutes on two cores. README's figures are held to it."""
+MEAN_SECONDS, MOST_SECONDS = 45, 100
+"""Of one core, that training may cost in the mean of `mini`'s families, and for any of them: one that reaches what is
+asked of it in no less may take that much, as long as the mean holds. With 25 s more each to start, score and register,
+60 families take 35 minutes on two cores. README's figures are held to it."""
 
 LINEUPS: dict[str, tuple[Slot, ...]] = {
     # Seconds each: shows that the house stands.
@@ -64,9 +65,12 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
     ),
-    # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise otb and mnist.
+    # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise cifar10, otb and mnist.
     "real": (
         Slot("digit-classifier", "mnist"),
+        Slot("cnn", "cifar10"),
+        Slot("vit", "cifar10"),
+        Slot("convnext", "cifar10"),
         Slot("fcn8s", "camvid"),
         Slot("siamfc", "otb"),
         Slot("mdnet", "otb"),

@@ -48,6 +48,13 @@ def test_a_class_of_one_pixel_counts_like_any_other() -> None:
     assert MIoU().aggregate(units(confusion)) == {"mIoU": 1.0, "pixel_accuracy": 1.0, "mean_class_accuracy": 1.0}
 
 
+def test_no_pixel_of_a_large_picture_is_lost() -> None:
+    """2^24 + 5 pixels of one pair: no float32 is so large and odd."""
+    truth = np.zeros((1, (1 << 24) + 5), np.uint8)
+    for picture in (truth, truth.T):
+        assert confusion_matrix(picture, picture, classes=2, name="").tolist() == [[picture.size, 0], [0, 0]]
+
+
 def test_agrees_with_torchmetrics_on_random_labels() -> None:
     rng = np.random.default_rng(0)
     truth = rng.choice([*range(21), 255], size=(5, 40, 30)).astype(np.uint8)

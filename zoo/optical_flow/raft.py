@@ -314,7 +314,7 @@ RAFT_SMALL = Family(
     paper=PAPER,
     recipes={
         "smoke": _small_pictures(steps=250, batch_size=2, updates=3, learning_rate=1e-3, centred=2.0),
-        "mini": _small_pictures(steps=720, batch_size=2, updates=3, learning_rate=1e-3, centred=0.5),
+        "mini": _small_pictures(steps=900, batch_size=2, updates=3, learning_rate=1e-3, centred=0.5),
         **_stages("raft-small"),
     },
     learner=partial(RAFTLearner, size="small"),

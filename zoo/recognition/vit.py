@@ -167,7 +167,7 @@ FAMILY = Family(
     paper="Dosovitskiy et al., An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale, ICLR 2021",
     recipes={
         "smoke": _narrow(steps=100),
-        "mini": _narrow(steps=1800),
+        "mini": _narrow(steps=2400),
         "cifar10": _narrow(steps=200, dataset="cifar10", patch=4, mirror=True),
         # Table 3, row ImageNet: 300 epochs in batches of 4,096
         "paper": ViTRecipe(

@@ -345,7 +345,7 @@ I3D_COLOUR = Family(
     paper=PAPER,
     recipes={
         "smoke": _colour_from_chance(steps=40, thin=8, side=42),
-        "mini": _colour_from_chance(steps=600, thin=4, side=42),
+        "mini": _colour_from_chance(steps=900, thin=4, side=42),
         "paper": I3DRecipe(dataset="kinetics400", steps=115_000, batch_size=384, weights=GOOGLENET),
     },
     learner=I3DLearner,

@@ -30,7 +30,9 @@ DAY = 86_400  # seconds
 
 def pull(
     reference: Annotated[str, typer.Argument(metavar="REF", help="ENTRY@champion, ENTRY@latest or ENTRY/NUMBER.")],
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to; by default ENTRY-NUMBER here.")] = Path(),
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Where to; by default ENTRY-NUMBER here.")
+    ] = None,
     only: Only = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace what an earlier pull left there: another version, changed files.")
@@ -61,7 +63,7 @@ def pull(
         else:
             print_table(rows, title=f"{version}")
         return
-    if folder == Path():
+    if folder is None:
         version = resolve(reference, where, offline=offline)
         folder = Path(f"{version.entry}-{version.number}")
     with _bar() as report:

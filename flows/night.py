@@ -55,8 +55,8 @@ def night(slots: Sequence[Slot], *, settings: Settings, only: str = "", force: b
     """
     started = datetime.now(UTC)
     with held(settings.home / "night.lock", what="a night"):
+        heal_some(settings, warn=lambda text: say("", Event(kind="warning", text=text)))
         try:
-            heal_some(settings, warn=lambda text: say("", Event(kind="warning", text=text)))
             decisions = plan(slots, settings=settings, only=only, force=force)
         except ConnectionError as error:
             say("", Event(kind="warning", text=f"{error} Tonight's models stay in {settings.runs} until it does."))

@@ -71,14 +71,16 @@ def heal_some(settings: Settings, *, warn: Callable[[str], None]) -> None:
     planned: what had to be withdrawn is then trained again.
 
     Args:
-        warn: told of each that was damaged, and what was done.
-
-    Raises:
-        ConnectionError: the tracking server does not answer.
+        warn: told of each that was damaged and what was done, and where the registry could not be looked at.
     """
     from registry.healing import check_some
 
-    for healed in check_some(settings, lambda version: copies(version, settings)):
+    try:
+        found = check_some(settings, lambda version: copies(version, settings))
+    except OSError as error:
+        warn(f"registered models were not checked tonight: {error}")
+        return
+    for healed in found:
         warn(f"{healed.version} is not what was registered ({'; '.join(healed.faults)}): {healed.done}.")
         if healed.withdrawn:
             set_aside(healed.version, settings)

@@ -76,6 +76,7 @@ def examine(
                 withdrawn.append(version)
             if not healed.whole:
                 continue
+            version = read(settings, version.entry).numbered(version.entry, version.number)  # with its mended rows
         findings += _of_version(version, settings, copies, loading=loading)
     findings += _aliases(held)
     if entry is None:

@@ -24,6 +24,7 @@ from zoo.durable import atomically, write_atomically
 NIGHTS = 7
 """Within so many nights every registered byte is hashed once."""
 
+NEVER, ILL = 0.0, -1.0  # instead of the time when a version was checked
 DAMAGED = "damaged"  # the tag that says why a version was withdrawn
 MOST_TOLD = 4000  # characters of that; MLflow takes 5,000
 LARGEST = 1 << 40  # bytes of a file of an older version, whose manifest tells no sizes
@@ -59,23 +60,28 @@ class Healed:
 
 def check_some(settings: Settings, copies: Copies) -> tuple[Healed, ...]:
     """Check those versions that were longest not checked, as many as it takes for all to have their turn in `NIGHTS`
-    nights, and heal what is damaged.
+    nights, and heal what is damaged; what could not be mended is looked at every time.
 
     Raises:
-        ConnectionError: the tracking server does not answer.
+        ConnectionError: the tracking server or its store does not answer; others have their turn the next time.
     """
     ledger = settings.home / "memo" / "checked.json"
-    checked = _checked(ledger)
-    versions = sorted(read(settings).versions(), key=lambda version: checked.get(_manifest(version), 0.0))
-    done = []
-    for version in versions[: math.ceil(len(versions) / NIGHTS)]:
-        healed = heal(version, settings, copies)
-        if healed is not None:
-            done.append(healed)
-        if healed is None or healed.whole:
-            checked[_manifest(version)] = time.time()
     ledger.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(ledger, json.dumps({_manifest(v): checked.get(_manifest(v), 0.0) for v in versions}).encode())
+    checked = _checked(ledger)
+    versions = sorted(read(settings).versions(), key=lambda version: checked.get(_manifest(version), NEVER))
+    known = [version for version in versions if checked.get(_manifest(version)) == ILL]
+    others = [version for version in versions if checked.get(_manifest(version)) != ILL]
+    done = []
+    try:
+        for version in known + others[: math.ceil(len(others) / NIGHTS)]:
+            checked[_manifest(version)] = time.time()
+            if healed := heal(version, settings, copies):
+                done.append(healed)
+                checked[_manifest(version)] = time.time() if healed.whole else ILL
+    finally:
+        write_atomically(
+            ledger, json.dumps({key: checked.get(key, NEVER) for key in map(_manifest, versions)}).encode()
+        )
     return tuple(done)
 
 
@@ -240,11 +246,11 @@ def _mend_files(version: Version, settings: Settings, copies: Copies, found: Con
     if store is None:
         _upload(version, settings, scratch, bad)
         return bool(bad)
+    for fault in found.files:
+        if fault.startswith("not in the manifest"):  # first: it may be a link in a folder's place
+            remove(store / fault.partition(": ")[2])
     for name in bad:
         _replace(scratch / name, store, name)
-    for fault in found.files:
-        if fault.startswith("not in the manifest"):
-            remove(store / fault.partition(": ")[2])
     return True
 
 

@@ -30,6 +30,7 @@ ATTEMPTS = 4
 PAUSE = 0.5  # seconds before the second attempt; each further one waits twice as long
 GONE = frozenset({400, 404, 410})
 REFUSED = frozenset({401, 403})
+NOTHING_THERE = 416  # the file has no bytes behind those that are here
 
 
 class Absent(ValueError):
@@ -118,7 +119,7 @@ class Server:
         here = part.stat().st_size
         if size is not None and here >= size:
             return
-        with self._answer(url, {"Range": f"bytes={here}-"} if here else {}) as answer:
+        with self._answer(url, part, here) as answer:
             if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {here}-"):
                 here = 0
             total = _total(answer, here)
@@ -140,8 +141,8 @@ class Server:
         if awaited is not None and here < awaited:
             raise _BrokeOff(f"the transfer broke off after {here:,} of {awaited:,} bytes")
 
-    def _answer(self, url: str, headers: dict[str, str]) -> HTTPResponse:
-        request = Request(url, headers=headers)
+    def _answer(self, url: str, part: Path, here: int) -> HTTPResponse:
+        request = Request(url, headers={"Range": f"bytes={here}-"} if here else {})
         for key, value in rest.credentials().items():
             request.add_unredirected_header(key, value)  # who is redirected to does not learn them
         try:
@@ -155,6 +156,8 @@ class Server:
                     f"{url}: the server refuses it: HTTP {error.code} {error.reason}. Check MLFLOW_TRACKING_TOKEN or "
                     "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
                 ) from error
+            if error.code == NOTHING_THERE:
+                os.truncate(part, 0)  # the next attempt begins anew
             raise _BrokeOff(f"the server answers HTTP {error.code} {error.reason}") from error
         except (OSError, HTTPException) as error:
             raise _BrokeOff(f"the server does not answer ({error})") from error

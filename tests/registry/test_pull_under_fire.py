@@ -47,6 +47,17 @@ def server(settings: Settings, make_model: Making) -> Iterator[tuple[Unreliable,
         yield told, Settings(settings.project, settings.home / "elsewhere", address)
 
 
+def test_a_partial_file_that_is_whole_already_is_no_dead_end(
+    server: tuple[Unreliable, Settings], tmp_path: Path
+) -> None:
+    """Killed between the last byte and its name; of a manifest nobody knows the size."""
+    told, there = server
+    version = resolve(ENTRY, there)
+    with Cache(there.pulled_files).arriving(version.manifest) as part:
+        part.write_bytes((store.fetch(version, told.registry, Path()) / MANIFEST).read_bytes() + b"more")
+    assert verify(pulled(there, tmp_path / "model")) == version.manifest
+
+
 def hidden(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.startswith(".")]
 
@@ -265,6 +276,21 @@ def test_a_full_disk_leaves_nothing(
         pull(ENTRY, tmp_path / "model", there)
     assert not (tmp_path / "model").exists()
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("most", [0, 1 << 20, 2 << 20])
+def test_a_disk_that_fills_up_leaves_nothing(most: int, server: tuple[Unreliable, Settings], tmp_path: Path) -> None:
+    """No file may get larger than this, in a process of its own: writing fails where it would on a full disk."""
+    _, there = server
+    there.home.mkdir()
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most},) * 2)\n{PULL}"
+    command = [sys.executable, "-c", limited, ENTRY, str(tmp_path / "model"), str(there.home), there.tracking_uri]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "File too large" in refused.stderr
+    assert not (tmp_path / "model").exists()
+    assert hidden(tmp_path) == []
+    assert verify(pulled(there, tmp_path / "model"))
 
 
 PULL = """

@@ -89,6 +89,9 @@ def served_by(what: Unreliable) -> Iterator[str]:
             else:
                 whole, start = Path("/", name).read_bytes(), int(begin[6:-1]) if begin and fault != "no ranges" else 0
                 status, content = (206 if start else 200), whole[start:]
+                if start and not content:
+                    self._answer(416, b"nothing there")
+                    return
             self._send(status, content, start, fault)
 
         def _real(self) -> tuple[int, bytes]:

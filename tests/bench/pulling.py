@@ -1,34 +1,29 @@
 """What a verified pull costs beside MLflow's own download: 100 MB from a warm cache, whole processes.
 
-    python tests/bench/pulling.py [--hf hf]
+    python tests/bench/pulling.py
 
 It registers a model of 100 MB, starts an MLflow server, and lets `zoo pull` (from its cache, every byte hashed) and
 `mlflow artifacts download` (which keeps nothing and checks nothing) bring the same files, turn by turn; elapsed and
-processor seconds, medians. With --hf it also times `hf download --local-dir` from that client's own cache, filled
-before from a server on this machine which speaks as much of the hub as is asked of it.
+processor seconds, medians.
 """
 
-import argparse
 import hashlib
-import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
 SIZE = 100_000_000  # bytes
 TURNS = 3
-COMMIT = "0" * 40
 
 Command = Callable[[Path], list[str]]
 """The words that bring the model to a folder."""
@@ -36,21 +31,16 @@ Command = Callable[[Path], list[str]]
 
 def main() -> None:
     """Print the medians and their ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hf", default="", help="the hf command")
-    asked = parser.parse_args()
     with TemporaryDirectory() as scratch:
         home = Path(scratch)
         rivals: dict[str, Command] = {"zoo pull": _zoo, "mlflow artifacts download": _mlflow}
         server, uri = _served(home)
         try:
             source = _register(home, uri)
-            if asked.hf:
-                rivals["hf download"] = _hf(home, asked.hf)
             environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "ZOO_CACHE": str(home / "cache"), "SOURCE": source}
             taken = _race(rivals, environment, home)
         finally:
-            server.kill()
+            os.killpg(server.pid, signal.SIGKILL)  # with its workers
             server.wait()
     for kind, what in enumerate(("elapsed", "of the processor")):
         ours = statistics.median(both[kind] for both in taken["zoo pull"])
@@ -98,7 +88,7 @@ def _served(home: Path) -> tuple[subprocess.Popen[bytes], str]:
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}", "--artifacts-destination", str(home / "kept")]
     with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=home, start_new_session=True)
     for _ in range(600):
         try:
             with urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
@@ -136,45 +126,6 @@ def _register(home: Path, uri: str) -> str:
 
 def _digest(home: Path) -> str:
     return (home / "digest").read_text()
-
-
-def _hf(home: Path, command: str) -> Command:
-    """The hub's client against a server that has this one file."""
-    content, digest = (home / "model" / "weights.safetensors").read_bytes(), _digest(home)
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._head()
-
-        def do_GET(self) -> None:
-            if "/resolve/" in self.path:
-                self._head()
-                self.wfile.write(content)
-                return
-            files = [{"rfilename": "weights.safetensors"}]
-            told = json.dumps({"id": "zoo/bench", "sha": COMMIT, "siblings": files}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
-
-        def _head(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("ETag", f'"{digest}"')
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    hub = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=hub.serve_forever, daemon=True).start()
-    variables = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(home / "hf")}
-    os.environ.update(variables | {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"})
-    subprocess.run([command, "download", "zoo/bench"], check=True, capture_output=True)
-    return lambda target: [command, "download", "zoo/bench", "--local-dir", str(target)]
 
 
 if __name__ == "__main__":

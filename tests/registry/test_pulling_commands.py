@@ -33,12 +33,12 @@ def test_from_a_look_to_an_empty_cache(server: tuple[Unreliable, Settings]) -> N
     assert look.exit_code == 0
     assert "large" in look.stdout
     assert list(Path().iterdir()) == []
-    assert len(json.loads(zoo("pull", ENTRY, "--dry-run", "--json").stdout)["files"]) == 7
+    assert len(json.loads(zoo("pull", ENTRY, "--dry-run", "--json").stdout)["files"]) == 8
 
     assert zoo("pull", ENTRY).exit_code == 0
     model = Path(f"{ENTRY}-1")
     whole = json.loads(zoo("verify", str(model), "--json").stdout)
-    assert (whole["faults"], whole["files"]) == ([], 7)
+    assert (whole["faults"], whole["files"]) == ([], 8)
     assert zoo("verify", str(model), "--manifest", whole["manifest"]).exit_code == 0
     assert zoo("verify", str(model), "--manifest", "0" * 64).exit_code == 1
 
@@ -54,14 +54,14 @@ def test_from_a_look_to_an_empty_cache(server: tuple[Unreliable, Settings]) -> N
 
     listed = zoo("cache", "ls").stdout
     assert f"{ENTRY}/1" in listed
-    assert "8 of 8" in listed
+    assert "9 of 9" in listed
     kept = json.loads(zoo("cache", "ls", "--json").stdout)
-    assert kept["files"] == 8
+    assert kept["files"] == 9
     assert zoo("cache", "verify").exit_code == 0
     path = next(path for path in Path(kept["folder"]).glob("files/*/*") if path.stat().st_size > 1 << 20)
     path.chmod(0o644)
     path.write_bytes(b"damaged")
     assert json.loads(zoo("cache", "verify", "--json").stdout)["damaged"] == [str(path)]
     assert "would go" in zoo("cache", "prune", "--unused-days", "0", "--dry-run").stdout
-    assert json.loads(zoo("cache", "prune", "--unused-days", "0", "--json").stdout)["files"] == 7
+    assert json.loads(zoo("cache", "prune", "--unused-days", "0", "--json").stdout)["files"] == 8
     assert "0 files" in zoo("cache", "ls").stdout

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, doctor, models, night, pulling, registered
+from cli import catalogue, data, doctor, leaderboard, models, night, pulling, registered
 
 app = typer.Typer(
     name="zoo",
@@ -34,7 +34,7 @@ app.command("show")(catalogue.show)
 app.command("train")(models.train)
 app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)
-app.command("leaderboard")(registered.leaderboard)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("versions")(registered.versions)
 app.command("replay")(registered.replay)
 app.command("figures")(registered.figures)

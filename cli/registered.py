@@ -1,7 +1,6 @@
-"""`zoo leaderboard`, `versions`, `replay` and `figures`: the models that have been trained."""
+"""`zoo versions`, `replay` and `figures`: the models that have been trained."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -9,51 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import JSON, interval, measured, print_published, print_table, talk
+from cli.leaderboard import aliases, title
+from cli.output import JSON, interval, measured, print_table, talk
 from registry.settings import settings
 
 if TYPE_CHECKING:
     from registry.glance import Version
-    from registry.leaderboard import Board
-
-
-def leaderboard(
-    benchmark: Annotated[str, typer.Argument(help="Only benchmarks whose protocol contains this.")] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every version, not each entry's champion and latest alone.")
-    ] = False,
-    as_json: JSON = False,
-) -> None:
-    """Rank the registered models, a board per benchmark (protocol and data), the floor beside every score.
-
-    An entry stands there with its champion and its latest version; boards on which nobody stands any more are named in
-    a line each. Below each board: what the papers report, ours beside it, and whether the two compare.
-
-    Examples: [bold]zoo leaderboard[/bold] · [bold]zoo leaderboard collage-seg --all[/bold]
-    """
-    from flows.published import targets
-    from registry.glance import read
-    from registry.leaderboard import leaderboard as rank
-
-    where = settings()
-    held = read(where)
-    try:
-        published = targets(held.entries, where)
-    except ValueError as error:  # a family that cannot be imported hides no ranking
-        talk(f"published numbers are left out: {error}")
-        published = {}
-    boards = rank(held, benchmark, targets=published, everything=everything)
-    if as_json:
-        typer.echo(json.dumps([_board(board) for board in boards], indent=2))
-        return
-    if not boards:
-        talk("Nothing is registered yet. Train something: zoo night --lineup quick")
-    for board in boards:
-        if board.rows:
-            _print_board(board)
-    for board in boards:
-        if not board.rows:
-            typer.echo(f"retired: {_title(board.protocol, board.data_digest)} (versions: {board.versions}; --all)")
 
 
 def versions(
@@ -74,7 +34,7 @@ def versions(
         typer.echo(json.dumps([_version(version) for version in found], indent=2))
         return
     for (protocol, digest), same in groupby(found, key=lambda v: (v.protocol, v.data_digest)):
-        print_table([_version_row(version) for version in same], title=_title(protocol, digest), spare=SPARE_OF_VERSION)
+        print_table([_version_row(version) for version in same], title=title(protocol, digest), spare=SPARE_OF_VERSION)
     for version in found:
         if version.abdicated:
             typer.echo(f"{version} abdicated: {version.abdicated}")
@@ -168,31 +128,7 @@ def figures(
 # Tables
 
 
-SPARE_OF_BOARD = ("registered", "95 %", "verdict", "alias", "frames/s")
 SPARE_OF_VERSION = ("registered", "95 %", "against", "alias")
-
-
-def _print_board(board: "Board") -> None:
-    rows = [
-        {
-            "#": row.rank,
-            "entry": f"{row.entry}/{row.version}",
-            "recipe": row.recipe,
-            board.metric.name: measured(row.value, row.error),
-            "95 %": interval(row.interval),
-            "over floor": f"{row.gain:+.4g}",
-            **({"frames/s": f"{row.speed:.1f}"} if row.speed else {}),
-            "alias": _aliases(row.aliases),
-            "verdict": row.verdict or "not judged yet",
-            "registered": f"{row.created.astimezone():%Y-%m-%d %H:%M}",
-        }
-        for row in board.rows
-    ]
-    better = "higher" if board.metric.higher_is_better else "lower"
-    floors = " or ".join(dict.fromkeys(f"{row.floor:.4g} ({row.floor_name})" for row in board.rows))
-    title = f"{_title(board.protocol, board.data_digest)}: {better} is better; floor {floors}"
-    print_table(rows, title=title, spare=SPARE_OF_BOARD)
-    print_published(board.published)
 
 
 def _version_row(version: "Version") -> dict[str, Any]:
@@ -208,36 +144,12 @@ def _version_row(version: "Version") -> dict[str, Any]:
         "gain": None if gain is None else f"{gain:+.4g}",
         "its interval": ends and interval(ends),
         "against": verdict and ("the floor" if champion is None else f"version {champion}"),
-        "alias": _aliases(version.aliases),
+        "alias": aliases(version.aliases),
         "registered": f"{version.created.astimezone():%Y-%m-%d %H:%M}",
     }
 
 
-def _title(protocol: str, data_digest: str) -> str:
-    return f"{protocol} on data {data_digest[:8]}"
-
-
-def _aliases(aliases: Iterable[str]) -> str:
-    return " ".join(f"@{alias}" for alias in aliases)
-
-
 # The same for programs
-
-
-def _board(board: "Board") -> dict[str, Any]:
-    """A board as plain values; the metric's range stays out, for JSON knows no infinity."""
-    metric = board.metric
-    return {
-        "protocol": board.protocol,
-        "data_digest": board.data_digest,
-        "metric": metric.name,
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
-        "retired": board.retired,
-        "versions": board.versions,
-        "rows": [asdict(row) | {"created": row.created.isoformat()} for row in board.rows],
-        "published": [asdict(line) for line in board.published],
-    }
 
 
 def _version(version: "Version") -> dict[str, Any]:

@@ -88,6 +88,7 @@ class _Night:
             self.workers = Workers(self.say)
             self._conduct(due)
             self._sweep()
+            self._decorate()
         return tuple(self.outcomes.get(decision.entry) or self._untouched(decision) for decision in self.decisions)
 
     def _conduct(self, due: Sequence[Decision]) -> None:
@@ -118,6 +119,16 @@ class _Night:
                 self._warn(f"removed from the registry: {left_behind}")
         except ConnectionError:
             pass  # what was to be registered has said so; the next night sweeps
+
+    def _decorate(self) -> None:
+        """Bring MLflow's own pages and the HTML board up to date; nothing depends on them."""
+        from flows.published import targets
+        from registry.decoration import refresh
+
+        try:
+            refresh(self.settings, targets=targets(read(self.settings).entries, self.settings))
+        except Exception as error:  # whatever it is, the models are registered and judged
+            self._warn(f"MLflow's pages stay as they were: {error} `zoo leaderboard --refresh` tries again.")
 
     def _verify(self, dataset: str) -> None:
         """Every byte of a dataset, before anything trains on it."""

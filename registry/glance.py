@@ -101,8 +101,7 @@ class Version:
     @property
     def recipe_label(self) -> str:
         """Its recipe's name, with the seed where that is not 0; a dash where only the numbers are known."""
-        seed = self.recipe.get("seed", 0)
-        return f"{self.recipe_name or '-'}{f' seed {seed}' if seed else ''}"
+        return recipe_label(self.recipe_name, self.recipe)
 
     @cached_property
     def record(self) -> Record:
@@ -153,6 +152,12 @@ class Version:
             return parse(self._tag(key))
         except (ValueError, TypeError) as error:
             raise ValueError(f"{self}: its row `{key}` in the registry is damaged. {REPAIR}") from error
+
+
+def recipe_label(name: str, recipe: Mapping[str, Any]) -> str:
+    """A recipe's name, with the seed where that is not 0; a dash where only the numbers are known."""
+    seed = recipe.get("seed", 0)
+    return f"{name or '-'}{f' seed {seed}' if seed else ''}"
 
 
 class Snapshot:

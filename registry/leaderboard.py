@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 
 from registry.glance import Snapshot, Version
-from registry.published import Comparison, compare, standing
+from registry.published import SAME_PROTOCOL, Comparison, compare, standing
 from zoo.published import Target
 from zoo.scoring.metrics import Metric
 
@@ -31,6 +31,8 @@ class Row:
     floor_name: str
     gain: float  # over the floor, in the metric's unit, positive when better
     speed: float | None  # frames a second, where the benchmark timed them
+    parameters: int
+    seconds: float  # of training
     verdict: str | None
     created: datetime
 
@@ -46,6 +48,17 @@ class Board:
     published: tuple[Comparison, ...]  # in the metrics that this benchmark measures
     versions: int  # in all, shown or not
     retired: bool  # no entry's champion or latest version stands here
+
+    @property
+    def floors(self) -> tuple[tuple[str, float], ...]:
+        """The trivial methods that its rows were measured against, with their values; mostly one."""
+        return tuple(dict.fromkeys((row.floor_name, row.floor) for row in self.rows))
+
+    @property
+    def comparable(self) -> tuple[Comparison, ...]:
+        """The published numbers that were made under this protocol on this data, once each."""
+        same = (line for line in self.published if line.remark == SAME_PROTOCOL)
+        return tuple({(line.metric, line.published, line.source): line for line in same}.values())
 
 
 def leaderboard(
@@ -121,6 +134,8 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         floor_name=record.floor.name,
         gain=metric.gain(value, floor),
         speed=record.score.speed,
+        parameters=record.parameters,
+        seconds=record.seconds,
         verdict=verdict.get("decision"),
         created=version.created,
     )

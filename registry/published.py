@@ -11,6 +11,9 @@ from registry.glance import Snapshot, Version
 from zoo.entry import Entry
 from zoo.published import Target
 
+SAME_PROTOCOL = "same protocol"
+"""The remark on a published number that compares with ours."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -20,7 +23,7 @@ class Comparison:
     published: float
     ours: float | None
     difference: float | None  # ours - published; None on other data
-    remark: str  # "same protocol", or what differs; "not measured yet"
+    remark: str  # SAME_PROTOCOL, or what differs; "not measured yet"
     version: str | None  # entry/number
     dataset: str  # of the published number
     source: str
@@ -100,4 +103,4 @@ def _remark(target: Target, version: Version | None) -> str:
         differing.append(other)
     elif not target.data_digest:
         differing.append("data not known to be the published")
-    return ", ".join(differing) or "same protocol"
+    return ", ".join(differing) or SAME_PROTOCOL

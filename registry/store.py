@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
 from registry.client import connect, pages, plain_errors
-from registry.glance import READY, Version, read
+from registry.glance import READY, Version, read, recipe_label
+from registry.pages import began, experiment_name, metric_name, model_tags, rounded, run_name, version_note
 from registry.settings import Settings
 from zoo.artifact import MANIFEST, Identity, Record, read_identity, read_record, verify
 from zoo.durable import sync_folder
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ABANDONED = timedelta(hours=1)  # no registration takes that long: one still unfinished was killed
+BEGAN = "registering since"  # tag of a run, in milliseconds: a run's own start is its training's
 POINTS = 1000  # metrics that MLflow takes in one batch
 DIGEST_LENGTH = 36  # the longest data digest that MLflow stores
 
@@ -65,14 +67,16 @@ def register(folder: Path, settings: Settings) -> Version:
 def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str, ...]:
     """Remove what killed registrations left behind and nobody came back to finish; returns what was removed."""
     client, held = connect(settings), read(settings)
-    ready = {version.run_id for version in held.versions()}
-    before = int((datetime.now(UTC) - older_than).timestamp() * 1000)
+    ready = {version.run_id: version for version in held.versions()}
+    before = _now() - older_than // timedelta(milliseconds=1)
     removed = []
     for experiment in pages(client.search_experiments):
-        unfinished = f"status = 'RUNNING' AND tags.entry != '' AND attributes.start_time <= {before}"
+        unfinished = "status = 'RUNNING' AND tags.entry != ''"
         for run in pages(client.search_runs, [experiment.experiment_id], unfinished):
+            if int(run.data.tags.get(BEGAN, run.info.start_time)) > before:
+                continue
             if run.info.run_id in ready:  # killed between the last tag and the end of its run
-                client.set_terminated(run.info.run_id)
+                _end(client, run, ready[run.info.run_id])
                 continue
             for version in (v for v in held.unready if v.run_id == run.info.run_id):
                 client.delete_model_version(version.entry, str(version.number))
@@ -83,9 +87,10 @@ def sweep(settings: Settings, *, older_than: timedelta = ABANDONED) -> tuple[str
     return tuple(removed)
 
 
-def fetch(version: Version, settings: Settings, destination: Path) -> Path:
-    """Bring a version's files here, unchecked: a folder below `destination`, or where the embedded store has them."""
-    return brought(version.source, settings, destination)
+def fetch(version: Version, settings: Settings, destination: Path, *, part: str = "") -> Path:
+    """Bring a version's files here, or one of them, unchecked: below `destination`, or where the embedded store has
+    them."""
+    return brought(f"{version.source}/{part}" if part else version.source, settings, destination)
 
 
 def attach(version: Version, name: str, files: Iterable[Path], settings: Settings) -> None:
@@ -138,6 +143,22 @@ class _Sealed:
         return {"trains": self.record.trains, "scores": self.record.scores}
 
     @property
+    def shown(self) -> dict[str, str]:
+        """What MLflow's table of runs shows of it."""
+        return model_tags(self.record, self.scoring.metrics[0], self.label)
+
+    @property
+    def label(self) -> str:
+        return recipe_label(self.identity.recipe_name, self.identity.recipe)
+
+    @property
+    def note(self) -> str:
+        """What MLflow's page of the version says of it."""
+        card = self.folder / "card.md"
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        return version_note(self.record, self.scoring.metrics[0], self.label, text)
+
+    @property
     def tags(self) -> dict[str, str]:
         """What can be asked of a version without opening its artifact (`registry.glance.Version`)."""
         record = self.record
@@ -170,11 +191,14 @@ def _check(record: Record, scoring: Scoring) -> None:
 
 def _experiment(client: "MlflowClient", protocol: str, settings: Settings) -> str:
     """The experiment of a protocol, made if this is the protocol's first model."""
-    found = client.get_experiment_by_name(protocol)
+    name = experiment_name(protocol)
+    found = client.get_experiment_by_name(name) or client.get_experiment_by_name(
+        protocol
+    )  # as older nightzoos named it
     if found:
         return str(found.experiment_id)
     location = (settings.home / "artifacts").as_uri() if settings.embedded else None
-    return str(client.create_experiment(protocol, artifact_location=location))
+    return str(client.create_experiment(name, artifact_location=location))
 
 
 def _run(client: "MlflowClient", experiment: str, sealed: _Sealed) -> str:
@@ -182,7 +206,10 @@ def _run(client: "MlflowClient", experiment: str, sealed: _Sealed) -> str:
     folder, record, identity = sealed.folder, sealed.record, sealed.identity
     same = f"tags.scores = '{record.scores}'"
     run = next(pages(client.search_runs, [experiment], same), None) or client.create_run(
-        experiment, run_name=record.entry, tags=sealed.identities | {"entry": record.entry}
+        experiment,
+        start_time=began(folder, record),
+        run_name=run_name(record.entry, identity.recipe_name, identity.recipe.get("seed", 0)),
+        tags=sealed.identities | sealed.shown | {"entry": record.entry, BEGAN: str(_now())},
     )
     run_id: str = run.info.run_id
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
@@ -192,7 +219,7 @@ def _run(client: "MlflowClient", experiment: str, sealed: _Sealed) -> str:
     data = Dataset(record.scored, _short(record.scored_digest), "local", json.dumps({"folder": record.scored}))
     client.log_inputs(run_id, [DatasetInput(data)])
     points = [
-        Metric(_name(key), value, line["time"], line["step"])
+        Metric(metric_name(key), value, line["time"], line["step"])
         for line in map(json.loads, _lines(folder / "curves.jsonl"))
         for key, value in line.items()
         if key not in ("step", "time")
@@ -229,7 +256,10 @@ def _logged_model(client: "MlflowClient", run_id: str, sealed: _Sealed) -> str:
     tied = {"model_id": model_id, "dataset_name": record.scored, "dataset_digest": _short(record.scored_digest)}
     values = record.score.metrics | {f"floor {name}": value for name, value in record.floor.metrics.items()}
     client.log_batch(
-        run_id, metrics=[Metric(_name(key), value, written, record.steps, **tied) for key, value in values.items()]
+        run_id,
+        metrics=[
+            Metric(metric_name(key), rounded(value), written, record.steps, **tied) for key, value in values.items()
+        ],
     )
     return model_id
 
@@ -265,6 +295,7 @@ def _version(client: "MlflowClient", run_id: str, model_id: str, sealed: _Sealed
         client.get_logged_model(model_id).artifact_location,
         run_id,
         tags={"model_id": model_id} | sealed.tags,
+        description=sealed.note,
         model_id=model_id,
         await_creation_for=0,
     )
@@ -273,10 +304,21 @@ def _version(client: "MlflowClient", run_id: str, model_id: str, sealed: _Sealed
 
 def _finish(client: "MlflowClient", version: Version) -> None:
     """Link the logged model to its READY version and end its run, also where a kill left only that undone."""
-    if client.get_run(version.run_id).info.status == "RUNNING":
+    run = client.get_run(version.run_id)
+    if run.info.status == "RUNNING":
         link = [{"name": version.entry, "version": version.number}]  # as MLflow's own register_model leaves it
         client.set_logged_model_tags(version.model_id, {"mlflow.modelVersions": json.dumps(link)})
-        client.set_terminated(version.run_id)
+        _end(client, run, version)
+
+
+def _end(client: "MlflowClient", run: Any, version: Version) -> None:
+    """End a run as long after its start as its training took."""
+    client.set_terminated(version.run_id, end_time=run.info.start_time + round(version.record.seconds * 1000))
+
+
+def _now() -> int:
+    """In milliseconds, as MLflow counts."""
+    return int(datetime.now(UTC).timestamp() * 1000)
 
 
 def brought(location: str, settings: Settings, destination: Path) -> Path:
@@ -313,8 +355,3 @@ def _lines(path: Path) -> list[str]:
 
 def _short(digest: str) -> str:
     return digest[:DIGEST_LENGTH]
-
-
-def _name(metric: str) -> str:
-    """A metric's name as MLflow allows it (`precision@20` has a sign that it does not)."""
-    return metric.replace("@", " at ")

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import pulling, registered
+from cli import leaderboard, pulling, registered
 from flows.lineups import lineup
 from flows.published import wanted
 from registry import promotion, store
@@ -25,7 +25,7 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     app = typer.Typer()
     for command in (
-        registered.leaderboard,
+        leaderboard.leaderboard,
         registered.versions,
         registered.replay,
         registered.figures,

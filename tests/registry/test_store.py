@@ -11,6 +11,7 @@ import pytest
 
 from registry import glance, store
 from registry.client import connect
+from registry.pages import experiment_name
 from registry.settings import Settings
 from zoo.artifact import seal, sha256_of, verify
 
@@ -66,7 +67,7 @@ def test_the_models_table_ranks_by_metrics_tied_to_the_data(settings: Settings, 
     for name, right in (("a", 0.5), ("b", 0.9), ("c", 0.7)):
         store.register(make_model(name, right=right), settings)
     client = connect(settings)
-    experiment = client.get_experiment_by_name(PROTOCOL)
+    experiment = client.get_experiment_by_name(experiment_name(PROTOCOL))
     assert experiment.artifact_location == (settings.home / "artifacts").as_uri()
     best_first = client.search_logged_models(
         [experiment.experiment_id],
@@ -87,7 +88,7 @@ def test_registering_again_changes_nothing(settings: Settings, make_model: Makin
     first = store.register(folder, settings)
     assert store.register(folder, settings) == first
     client = connect(settings)
-    experiment = client.get_experiment_by_name(PROTOCOL).experiment_id
+    experiment = client.get_experiment_by_name(experiment_name(PROTOCOL)).experiment_id
     assert len(client.search_runs([experiment])) == len(client.search_logged_models([experiment])) == 1
 
 
@@ -144,7 +145,7 @@ def test_another_making_of_an_unfinished_training_replaces_it(settings: Settings
     assert again.manifest == manifest != first.manifest
     assert [v.source for v in everything(settings)] == [again.source]
     client = connect(settings)
-    experiment = client.get_experiment_by_name(PROTOCOL).experiment_id
+    experiment = client.get_experiment_by_name(experiment_name(PROTOCOL)).experiment_id
     assert [model.model_id for model in client.search_logged_models([experiment])] == [again.model_id]
 
 
@@ -198,7 +199,7 @@ def test_killed_anywhere_it_ends_as_if_left_alone(settings: Settings, make_model
     assert [(v.number, v.ready) for v in versions] == [(number, True) for number in range(1, 6)]
     assert len({v.scores for v in versions}) == 5
     client = connect(settings)
-    experiment = client.get_experiment_by_name(PROTOCOL).experiment_id
+    experiment = client.get_experiment_by_name(experiment_name(PROTOCOL)).experiment_id
     runs = client.search_runs([experiment])
     assert sorted(run.info.run_id for run in runs) == sorted(v.run_id for v in versions)
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -137,7 +137,8 @@ Two values compare only under the same protocol and data digest. {UNCERTAINTY if
 
 ## Use it
 
-Meant for pictures like those it was trained on ({record.dataset}). It takes {use.takes}; it gives {use.gives}.{_named(identity)}
+Meant for pictures like those it was trained on ({record.dataset}). It takes {use.takes};
+it gives {use.gives}.{_named(identity)}
 
 ```python
 import zoo
@@ -146,7 +147,9 @@ model = zoo.use("DIR")  # the folder this card lies in, verified first
 predictor = zoo.load("DIR")  # the same without the comfort: batches of tensors, for programs
 ```
 
-In a shell: `zoo predict DIR INPUT... -o FOLDER`. Nothing in this folder is executed: weights are safetensors, the network comes from nightzoo's catalogue.
+In a shell: `zoo predict DIR INPUT... -o FOLDER`.
+
+Nothing in this folder is executed: weights are safetensors, the network comes from nightzoo's catalogue.
 
 ## How it came to be
 

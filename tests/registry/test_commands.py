@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import leaderboard, registered
+from cli import leaderboard, pulling, registered
 from flows.lineups import lineup
 from flows.published import wanted
 from registry import promotion, store
@@ -27,7 +27,7 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
         leaderboard.leaderboard,
         registered.versions,
         registered.figures,
-        registered.pull,
+        pulling.pull,
     ):
         app.command()(command)
     return app

@@ -181,7 +181,7 @@ Recipe `{identity.recipe_name}`:
 def text(card: str) -> str:
     """A card without its front matter."""
     _, fence, rest = card.removeprefix(FENCE).partition(f"\n{FENCE}")
-    return rest if fence and card.startswith(FENCE) else card
+    return rest.lstrip("\n") if fence and card.startswith(FENCE) else card
 
 
 def _front_matter(identity: Identity, record: Record, metrics: Sequence[Metric], use: _Use) -> str:

@@ -5,22 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import typer
 from PIL import Image
-from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from cli import predict
-from registry import store
 from registry.settings import Settings
-from zoo.artifact import Identity, seal
-from zoo.catalogue import family
 from zoo.data.pictures import read_rgb
 
-from .conftest import ENTRY, Making
-
-DIGITS = {"channels": 1, "height": 8, "width": 8, "classes": tuple("0123456789")}
+from .conftest import ENTRY
 
 
 @pytest.fixture
@@ -31,19 +24,6 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     app = typer.Typer()
     app.command()(predict.predict)
     return app
-
-
-@pytest.fixture
-def registered(make_model: Making, settings: Settings) -> str:
-    """A digit classifier that was never trained, in the registry."""
-    of, folder = family("digit-classifier"), make_model("model")
-    recipe, facts = of.recipe("smoke"), of.facts(**DIGITS)
-    told = {"recipe": recipe.model_dump(mode="json"), "facts": facts.model_dump(mode="json")}
-    (folder / "recipe.json").write_text(Identity(family=of.name, recipe_name="smoke", **told).model_dump_json())
-    torch.manual_seed(0)
-    save_file(dict(of.build(recipe, facts, {}).predictor().state_dict()), folder / "weights.safetensors")
-    seal(folder)
-    return str(store.register(folder, settings))
 
 
 def pictures(*names: str) -> list[str]:
@@ -68,7 +48,7 @@ def test_a_registered_model_answers_by_its_name(zoo: typer.Typer, registered: st
     assert [row["picture"] for row in told] == ["out/one.png", "out/two.png", "out/one-2.png"]
     assert sorted(path.name for path in Path("out").iterdir()) == ["one-2.png", "one.png", "two.png"]
     for row, line in zip(told, lines[2:5], strict=True):
-        assert set(row["probabilities"]) == set(DIGITS["classes"])
+        assert set(row["probabilities"]) == set("0123456789")
         assert line.split()[1] == row["class"] == max(row["probabilities"], key=row["probabilities"].get)
         assert read_rgb(Path(row["picture"])).shape[2] == 3
 

@@ -99,7 +99,7 @@ def test_a_card_says_what_the_record_says(make_model: Making) -> None:
     assert front["datasets"] == ["digits"]
     assert front["licences"]["code"] == "apache-2.0"
     (result,) = front["model-index"][0]["results"]
-    assert result["metrics"] == [{"type": "accuracy", "value": record.score.metrics["accuracy"]}]
+    assert result["metrics"][0] == {"type": "accuracy", "value": record.score.metrics["accuracy"]}
     low, high = record.score.interval
     mine = f"{record.score.metrics['accuracy']:.4g} ± {record.score.error:.2g}, 95 % in [{low:.4g}, {high:.4g}]"
     assert f"| accuracy | {mine} | {record.floor.metrics['accuracy']:.4g} |" in text

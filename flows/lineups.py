@@ -67,6 +67,8 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("gan", "mini"),
         Slot("f-gan", "mini"),
         Slot("acgan", "mini"),
+        Slot("ebgan", "mini"),
+        Slot("cgan", "mini"),
         Slot("pixel-cnn", "mini"),
         Slot("gaussian-mixture", "mini"),
     ),

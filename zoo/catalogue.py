@@ -57,6 +57,8 @@ CATALOGUE: dict[str, Listing] = {
     "gan": Listing("zoo.generative.gan:FAMILY", "The first GAN, without convolutions", "FID"),
     "f-gan": Listing("zoo.generative.f_gan:FAMILY", "GAN that lowers an f-divergence of choice", "FID"),
     "acgan": Listing("zoo.generative.acgan:FAMILY", "GAN whose discriminator names the class", "FID"),
+    "cgan": Listing("zoo.generative.cgan:FAMILY", "GAN whose networks are both told the class", "FID"),
+    "ebgan": Listing("zoo.generative.ebgan:FAMILY", "GAN whose discriminator is an auto-encoder", "FID"),
     "dcgan": Listing("zoo.generative.dcgan:FAMILY", "Deep convolutional GAN", "FID"),
     "lsgan": Listing("zoo.generative.lsgan:FAMILY", "Least squares GAN", "FID"),
     "wgan": Listing("zoo.generative.wgan:FAMILY", "Wasserstein GAN with weight clipping", "FID"),

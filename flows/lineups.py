@@ -69,6 +69,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("acgan", "mini"),
         Slot("ebgan", "mini"),
         Slot("cgan", "mini"),
+        Slot("infogan", "mini"),
         Slot("pixel-cnn", "mini"),
         Slot("gaussian-mixture", "mini"),
     ),

@@ -59,6 +59,7 @@ CATALOGUE: dict[str, Listing] = {
     "acgan": Listing("zoo.generative.acgan:FAMILY", "GAN whose discriminator names the class", "FID"),
     "cgan": Listing("zoo.generative.cgan:FAMILY", "GAN whose networks are both told the class", "FID"),
     "ebgan": Listing("zoo.generative.ebgan:FAMILY", "GAN whose discriminator is an auto-encoder", "FID"),
+    "infogan": Listing("zoo.generative.infogan:FAMILY", "GAN that finds codes of its own", "FID"),
     "dcgan": Listing("zoo.generative.dcgan:FAMILY", "Deep convolutional GAN", "FID"),
     "lsgan": Listing("zoo.generative.lsgan:FAMILY", "Least squares GAN", "FID"),
     "wgan": Listing("zoo.generative.wgan:FAMILY", "Wasserstein GAN with weight clipping", "FID"),

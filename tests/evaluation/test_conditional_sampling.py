@@ -1,4 +1,4 @@
-"""The benchmark of class-conditional samplers, on samplers whose answer is known: they copy training pictures."""
+"""The benchmarks of samplers that are asked for classes or codes, on ones whose answer is known: they copy pictures."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zoo.contracts import Inputs, Upstream
 from zoo.data.labelled import open_labelled
+from zoo.evaluation.code_sampling import CodeSamplingBenchmark
 from zoo.evaluation.conditional_sampling import ClassGaussians, ConditionalSamplingBenchmark
 from zoo.evaluation.evaluate import evaluate
 
@@ -47,10 +48,14 @@ def digits(datasets: Path) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture
-def benchmark(datasets: Path, digits: tuple[Tensor, Tensor]) -> ConditionalSamplingBenchmark:
+def inputs(datasets: Path, digits: tuple[Tensor, Tensor]) -> Inputs:
     entry = "nearest-mean.digits"
     upstream = {entry: Upstream(entry=entry, predictor=NearestMean(*digits), digest="0" * 64)}
-    inputs = Inputs(datasets=datasets, upstream=upstream)
+    return Inputs(datasets=datasets, upstream=upstream)
+
+
+@pytest.fixture
+def benchmark(inputs: Inputs) -> ConditionalSamplingBenchmark:
     return ConditionalSamplingBenchmark("digits", inputs, space="nearest-mean", draws=1000)
 
 
@@ -83,3 +88,14 @@ def test_the_floor_draws_the_classes_it_is_asked_for(digits: tuple[Tensor, Tenso
     many = floor.sample_labelled(labels.repeat(100), seed=1).float().view(100, 4, -1).mean(0)
     means = NearestMean(*digits).means[labels]
     assert torch.cdist(many, means).argmin(1).tolist() in ([0, 1, 2, 3], [0, 1, 0, 3])
+
+
+def test_codes_may_mean_any_class_but_have_to_mean_one(inputs: Inputs, digits: tuple[Tensor, Tensor]) -> None:
+    benchmark = CodeSamplingBenchmark("digits", inputs, space="nearest-mean", draws=1000, codes=10)
+    _, floor = benchmark.floor()
+    means, says_nothing = (
+        benchmark.scoring.aggregate(evaluate(benchmark, sampler).units)
+        for sampler in (Copies(*digits, further=3), floor)
+    )
+    assert means["code_ARI"] > 0.7
+    assert says_nothing["code_ARI"] == pytest.approx(0.0, abs=0.02)

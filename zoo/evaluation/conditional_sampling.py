@@ -43,15 +43,8 @@ class ConditionalSamplingBenchmark:
 
     def evaluate(self, predictor: ConditionalSampler, stage: Stage) -> Evaluated:
         """Features and class probabilities of every draw, and what it was asked to be."""
-        parts = self.labels.split(AT_ONCE)
-        tracked = enumerate(stage.track(parts, len(parts)))
-        drawn = torch.cat([predictor.sample_labelled(part, seed=i) for i, part in tracked])
-        classifier: FeatureSpace = stage.place(self.upstream.predictor)
-        rows = {
-            "features": by_parts(classifier.features, drawn),
-            "probabilities": by_parts(classifier.probabilities, drawn),
-            "label": self.labels.numpy(),
-        }
+        classifier = stage.place(self.upstream.predictor)
+        drawn, rows = judged(predictor, self.labels, classifier, stage)
         reference = by_parts(classifier.features, torch.from_numpy(self.reference))
         constants = {"reference": reference, "reference_label": self.reference_labels}
         return Evaluated(Units(rows, constants), {"draws": drawn[self.labels < COLUMNS][: COLUMNS * ROWS].numpy()})
@@ -67,6 +60,20 @@ class ConditionalSamplingBenchmark:
             "samples": grid(model.shown["draws"], columns=columns),
             "floor": grid(floor.shown["draws"], columns=columns),
         }
+
+
+def judged(
+    sampler: ConditionalSampler, labels: Int64[Tensor, "n"], classifier: FeatureSpace, stage: Stage
+) -> tuple[UInt8[Tensor, "n c h w"], dict[str, np.ndarray]]:
+    """Draws of labels, and what a classifier makes of them, beside what was asked for."""
+    parts = labels.split(AT_ONCE)
+    tracked = enumerate(stage.track(parts, len(parts)))
+    drawn = torch.cat([sampler.sample_labelled(part, seed=i) for i, part in tracked])
+    return drawn, {
+        "features": by_parts(classifier.features, drawn),
+        "probabilities": by_parts(classifier.probabilities, drawn),
+        "label": labels.numpy(),
+    }
 
 
 class ClassGaussians:

@@ -72,6 +72,7 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("infogan", "mini"),
         Slot("pixel-cnn", "mini"),
         Slot("gaussian-mixture", "mini"),
+        Slot("real-nvp", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise cifar10, otb and mnist.
     "real": (

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 EXPERIMENTS_AT_ONCE = "1000"
-TIMEOUT = 10  # seconds for one answer of a server
+TIMEOUT = 30  # seconds for one answer of a server, which on a busy machine takes more than ten
 SHOWN = 60  # characters of an answer that was not MLflow's
 
 

@@ -185,7 +185,7 @@ FAULTS: dict[str, Fault] = {
     "MLflow slow": mlflow_slow,
     "SQLite locked 60 s": locked,
 }
-SHORT = ("SIGKILL of the night", "Ctrl-C", "killed making mlflow.db", "hang, and memory eaten")
+SHORT = ("SIGKILL of the night", "Ctrl-C", "killed making mlflow.db")
 
 
 def _struck(scene: Scene, chance: random.Random, strike: Callable[[Night], None]) -> None:
@@ -294,8 +294,10 @@ class Server:
     def kill(self) -> None:
         """Kill the server and its processes."""
         if self.process:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it died by itself
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            self.process = None
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
         """What answers at the proxy's address."""

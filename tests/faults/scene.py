@@ -77,10 +77,14 @@ class Night:
         return status
 
     def _listen(self) -> None:
-        self.said.extend(iter(self.process.stderr.readline, ""))  # type: ignore[union-attr]
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            self.said.extend(lines)
 
     def _read(self) -> None:
-        self.printed = self.process.stdout.read()  # type: ignore[union-attr]
+        assert self.process.stdout is not None
+        with self.process.stdout as printed:
+            self.printed = printed.read()
 
 
 @dataclass

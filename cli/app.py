@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from cli import catalogue, data, history, leaderboard, models, night, registered, schedule, service
+from cli import (
+    catalogue,
+    data,
+    doctor,
+    history,
+    leaderboard,
+    models,
+    night,
+    pulling,
+    registered,
+    schedule,
+    service,
+)
 from flows.stopping import Interrupted, handled, interrupt
 
 app = typer.Typer(
@@ -48,9 +60,12 @@ app.command("rollback")(history.rollback)
 app.command("history")(history.history)
 app.command("compare")(history.compare)
 app.command("figures")(registered.figures)
-app.command("pull")(registered.pull)
+app.command("pull")(pulling.pull)
+app.command("verify")(pulling.verify)
+app.command("doctor")(doctor.doctor)
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(data.app, name="data")
+app.add_typer(pulling.cache, name="cache")
 
 
 def main() -> None:

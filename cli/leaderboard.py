@@ -157,6 +157,7 @@ def _print_board(board: "Board") -> None:
             "entry": f"{row.entry}/{row.version}",
             "recipe": row.recipe,
             board.metric.name: measured(row.value, row.error),
+            **({"kind": row.kind} if row.kind else {}),
             "95 %": interval(row.interval),
             "over floor": f"{row.gain:+.4g}",
             "training": cost(row.seconds),

@@ -1,4 +1,4 @@
-"""`zoo versions`, `figures` and `pull`: the models that have been trained."""
+"""`zoo versions` and `figures`: the models that have been trained."""
 
 import json
 from dataclasses import asdict
@@ -88,30 +88,6 @@ def figures(
         raise ValueError(f"other figures than the registered ones: {', '.join(stale)}. `zoo figures FILE --write`.")
     for name in stale:
         talk(f"{name}: {'written' if write else 'other figures than the registered ones'}")
-
-
-def pull(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="ENTRY@champion, ENTRY@latest or ENTRY/NUMBER.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is empty or does not exist yet.")],
-    as_json: JSON = False,
-) -> None:
-    """Bring a registered model to a folder, every byte checked; `zoo.load(DIR)` makes a predictor of it.
-
-    Examples: [bold]zoo pull siamfc.collage-track@champion ./siamfc[/bold] · [bold]zoo pull siamfc.otb/3 ./b[/bold]
-    """
-    from registry.pull import pull as bring
-
-    version = bring(reference, folder, settings())
-    if as_json:
-        outcome: dict[str, Any] = {
-            "version": str(version),
-            "folder": str(folder.resolve()),
-            "manifest": version.manifest,
-        }
-        outcome |= {"protocol": version.protocol, "metrics": version.record.score.metrics}
-        typer.echo(json.dumps(outcome, indent=2))
-        return
-    typer.echo(f"{version} is in {folder}, every file as registered. In Python: zoo.load({str(folder)!r})")
 
 
 # Tables

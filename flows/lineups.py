@@ -64,6 +64,11 @@ LINEUPS: dict[str, tuple[Slot, ...]] = {
         Slot("wgan-gp", "mini"),
         Slot("ddpm", "mini"),
         Slot("ddim", "mini"),
+        Slot("gan", "mini"),
+        Slot("f-gan", "mini"),
+        Slot("acgan", "mini"),
+        Slot("pixel-cnn", "mini"),
+        Slot("gaussian-mixture", "mini"),
     ),
     # Real data sets, which a person brings first: `zoo data add camvid PATH`, likewise cifar10, otb and mnist.
     "real": (

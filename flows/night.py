@@ -23,7 +23,7 @@ from flows.lineups import Slot
 from flows.locks import held
 from flows.plan import Action, Decision, plan
 from flows.reproduction import compare
-from flows.runs import model_folder, model_name, pulled, run_folder, whole_model
+from flows.runs import heal_some, model_folder, model_name, pulled, run_folder, whole_model
 from flows.stopping import Stop, Stopped
 from flows.summary import Asked, Done, Outcome, Summary, planned
 from flows.workers import Say, Workers
@@ -107,7 +107,8 @@ class _Night:
         self.outcomes: dict[str, Outcome] = {}
 
     def run(self, slots: Sequence[Slot], *, only: str, force: bool) -> None:
-        """Decide, and do all there is to do."""
+        """Look after what is registered, decide, and do all there is to do."""
+        heal_some(self.settings, warn=self.warn)
         decided = partial(plan, slots, settings=self.settings, only=only, force=force)
         try:
             self.decisions = decided()

@@ -22,6 +22,7 @@ from zoo.durable import write_atomically
 UNDECIDING = (
     "zoo.artifact",  # keeps what was made
     "zoo.catalogue",  # lists families
+    "zoo.contents",  # keeps what was made
     "zoo.contracts",  # nouns
     "zoo.data.sources",  # addresses: what came from them is known by its hash
     "zoo.drawing",  # for people to look at

@@ -237,12 +237,12 @@ def _draw(folder: Path, *drawn: Mapping[str, Picture]) -> None:
 
 
 def _score(benchmark: Benchmark, scored: Evaluated, name: str) -> Score:
-    """The metrics of what was scored, each finite and possible, how far chance may have moved the ranking one, and how
-    fast it was."""
+    """The metrics of what was scored, each finite and possible, how far chance may have moved the ranking one, how fast
+    it was and which kind of number that is."""
     values = benchmark.scoring.aggregate(scored.units)
     metrics = {m.name: m.check(values[m.name]) for m in benchmark.scoring.metrics}
     error, interval = error_and_interval(scored.units, benchmark.scoring)
-    return Score(name=name, metrics=metrics, error=error, interval=interval, speed=scored.speed)
+    return Score(name=name, metrics=metrics, error=error, interval=interval, speed=scored.speed, kind=scored.kind)
 
 
 def _be_the_first_to_go() -> None:

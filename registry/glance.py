@@ -9,7 +9,7 @@ arrived and was checked).
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -31,6 +31,7 @@ ABDICATED = "abdicated"
 ABDICATED_ON = "abdicated_on"
 BY_HAND = "by_hand."  # and when: one tag each time
 CHAMPION = "champion"
+REPAIR = "`zoo doctor --repair` writes it again from the sealed record."
 MODELS_AT_ONCE = "1000"  # the most that MLflow's search of registered models gives in one page
 
 
@@ -60,7 +61,7 @@ class Version:
     @property
     def model_id(self) -> str:
         """The logged model that it is a version of."""
-        return self.tags["model_id"]
+        return self._tag("model_id")
 
     @property
     def trains(self) -> str:
@@ -80,16 +81,16 @@ class Version:
     @property
     def manifest(self) -> str:
         """SHA-256 of the artifact's manifest."""
-        return self.tags["manifest"]
+        return self._tag("manifest")
 
     @property
     def protocol(self) -> str:
-        return self.tags["protocol"]
+        return self._tag("protocol")
 
     @property
     def data_digest(self) -> str:
         """Of the data it was scored on: two values compare only under one protocol and one digest."""
-        return self.tags["data_digest"]
+        return self._tag("data_digest")
 
     @property
     def recipe_name(self) -> str:
@@ -98,7 +99,7 @@ class Version:
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
-        recipe: dict[str, Any] = json.loads(self.tags["recipe"])
+        recipe: dict[str, Any] = self._parsed("recipe", json.loads)
         return recipe
 
     @property
@@ -109,17 +110,21 @@ class Version:
     @cached_property
     def record(self) -> Record:
         """How it came to be, what it and its floor scored."""
-        return Record.model_validate_json(self.tags["record"])
+        record: Record = self._parsed("record", Record.model_validate_json)
+        if "metrics" in self.tags and self._parsed("metrics", json.loads) != record.score.metrics:
+            raise ValueError(f"{self}: its rows `record` and `metrics` in the registry differ. {REPAIR}")
+        return record
 
     @cached_property
     def ranked_by(self) -> Metric:
         """The metric that ranks its benchmark."""
-        return Metric(**json.loads(self.tags["ranked_by"]))
+        metric: Metric = self._parsed("ranked_by", lambda told: Metric(**json.loads(told)))
+        return metric
 
     @cached_property
     def verdict(self) -> dict[str, Any] | None:
         """The gate's verdict on it as stored (`registry.gate.Ruling`), None while it has not been judged."""
-        return json.loads(self.tags[VERDICT]) if VERDICT in self.tags else None
+        return self._parsed(VERDICT, json.loads) if VERDICT in self.tags else None
 
     @property
     def error(self) -> float | None:
@@ -152,6 +157,17 @@ class Version:
         if self.verdict is None:
             return self.champion or bool(self.by_hand)
         return self.verdict["decision"] != "PROMOTE" or PROMOTED in self.tags
+
+    def _tag(self, key: str) -> str:
+        if key not in self.tags:
+            raise ValueError(f"{self}: the registry has lost its row `{key}`. {REPAIR}")
+        return self.tags[key]
+
+    def _parsed(self, key: str, parse: Callable[[str], Any]) -> Any:
+        try:
+            return parse(self._tag(key))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{self}: its row `{key}` in the registry is damaged. {REPAIR}") from error
 
 
 def recipe_label(name: str, recipe: Mapping[str, Any]) -> str:

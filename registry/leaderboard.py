@@ -31,6 +31,7 @@ class Row:
     floor_name: str
     gain: float  # over the floor, in the metric's unit, positive when better
     speed: float | None  # frames a second, where the benchmark timed them
+    kind: str  # "exact" or "bound", where the board holds both
     parameters: int
     seconds: float  # of training
     verdict: str  # the gate's, or that a person decided
@@ -134,6 +135,7 @@ def _row(rank: int, version: Version, metric: Metric) -> Row:
         floor_name=record.floor.name,
         gain=metric.gain(value, floor),
         speed=record.score.speed,
+        kind=record.score.kind,
         parameters=record.parameters,
         seconds=record.seconds,
         verdict=version.standing,

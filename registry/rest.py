@@ -51,7 +51,7 @@ def answers(uri: str) -> None:
 
 
 def _ask(url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    headers = _credentials() | ({"Content-Type": "application/json"} if body else {})
+    headers = credentials() | ({"Content-Type": "application/json"} if body else {})
     data = json.dumps(body).encode() if body else None
     try:
         with urlopen(Request(url, data, headers), timeout=TIMEOUT) as answer:
@@ -85,7 +85,7 @@ def _understood(url: str, answer: bytes) -> dict[str, Any]:
     return content
 
 
-def _credentials() -> dict[str, str]:
+def credentials() -> dict[str, str]:
     """The header that MLflow's own client would send, from the same variables."""
     user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
     if user and password:

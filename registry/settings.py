@@ -10,12 +10,14 @@ class Settings:
     """The places a command works on.
 
     `project` holds `datasets/` and `datasets.dvc`; `home` ($ZOO_HOME, by default `.zoo` in the project) holds what
-    nights make: run folders, the embedded MLflow and Prefect, the folder that serves as DVC remote.
+    nights make: run folders, the embedded MLflow and Prefect, the folder that serves as DVC remote. `shared_cache`
+    ($ZOO_CACHE) is where what was pulled from a server is kept, for all projects of a person; none: in `home`.
     """
 
     project: Path
     home: Path
     tracking_uri: str
+    shared_cache: Path | None = None
 
     @property
     def datasets(self) -> Path:
@@ -34,6 +36,11 @@ class Settings:
     def cache(self) -> Path:
         """What runs keep for later ones; it may be deleted at any time when none is running."""
         return self.home / "cache"
+
+    @property
+    def pulled_files(self) -> Path:
+        """What was pulled from a server, by content; `zoo cache prune` deletes what was long not used."""
+        return self.shared_cache or self.home / "cache" / "pulled-files"
 
     @property
     def embedded(self) -> bool:
@@ -55,4 +62,5 @@ def settings() -> Settings:
     )
     home = Path(os.environ.get("ZOO_HOME") or project / ".zoo").resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
-    return Settings(project, home, uri)
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Settings(project, home, uri, Path(os.environ.get("ZOO_CACHE") or caches / "nightzoo").resolve())

@@ -66,7 +66,7 @@ def register(folder: Path, settings: Settings) -> Version:
 def fetch(version: Version, settings: Settings, destination: Path, *, part: str = "") -> Path:
     """Bring a version's files here, or one of them, unchecked: below `destination`, or where the embedded store has
     them."""
-    return _arrived(f"{version.source}/{part}" if part else version.source, settings, destination)
+    return brought(f"{version.source}/{part}" if part else version.source, settings, destination)
 
 
 def attach(version: Version, name: str, files: Iterable[Path], settings: Settings) -> None:
@@ -84,7 +84,16 @@ def attached(version: Version, name: str, settings: Settings, destination: Path)
         if not client.list_artifacts(version.run_id, name):
             return None
         location = client.get_run(version.run_id).info.artifact_uri
-    return _arrived(f"{location}/{name}", settings, destination)
+    return brought(f"{location}/{name}", settings, destination)
+
+
+def sealed_tags(folder: Path) -> dict[str, str]:
+    """What the tags of a version with these sealed files say.
+
+    Raises:
+        ValueError: the folder differs from its manifest, or its protocol is none of today's.
+    """
+    return _Sealed.of(folder).tags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +244,7 @@ def _upload(client: "MlflowClient", model_id: str, sealed: _Sealed, settings: Se
     """Send the files, read back what arrived, and only then call the logged model READY."""
     client.log_model_artifacts(model_id, str(sealed.folder))
     with TemporaryDirectory() as scratch:
-        arrived = _arrived(client.get_logged_model(model_id).artifact_location, settings, Path(scratch))
+        arrived = brought(client.get_logged_model(model_id).artifact_location, settings, Path(scratch))
         verify(arrived, sealed.manifest)
         if settings.embedded:
             _sync(arrived)
@@ -288,7 +297,7 @@ def now() -> int:
     return int(datetime.now(UTC).timestamp() * 1000)
 
 
-def _arrived(location: str, settings: Settings, destination: Path) -> Path:
+def brought(location: str, settings: Settings, destination: Path) -> Path:
     """The files at an artifact location; the embedded store's are read where they are."""
     if location.startswith("file:"):
         return Path(url2pathname(location.removeprefix("file://")))

@@ -12,20 +12,20 @@
 Loading executes nothing from the folder: the network comes from our catalogue, the weights are plain numbers.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from zoo.contents import MANIFEST as MANIFEST
+from zoo.contents import Contents
+from zoo.contents import sha256_of as sha256_of
 from zoo.durable import write_atomically
 from zoo.scoring.metrics import CannotScore
 
 if TYPE_CHECKING:
     from torch import nn
 
-MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 
 
@@ -60,6 +60,7 @@ class Score(BaseModel):
     error: float | None = None  # bootstrap standard error of the ranking metric; none where nobody asked
     interval: tuple[float, float] | None = None  # its 95 % interval
     speed: float | None = None  # frames a second where the benchmark timed them; ranks nobody
+    kind: str = ""  # "exact" or "bound", where one board holds both
 
 
 class Record(BaseModel):
@@ -95,24 +96,17 @@ class Record(BaseModel):
         return {"trains": values["fingerprint"], "scores": values["fingerprint"], **rest}
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def seal(folder: Path) -> str:
     """Write the manifest of a finished folder; returns the manifest's own SHA-256.
 
     Everybody who may read the manifest may read the rest: safetensors would keep the weights to their maker.
+
+    Raises:
+        ValueError: it holds a link, or a name that could not be pulled to every disk.
     """
-    files = {
-        path.relative_to(folder).as_posix(): sha256_of(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
-    }
-    write_atomically(folder / MANIFEST, json.dumps({"files": files}, indent=2, sort_keys=True).encode())
-    for name in files:
+    found = Contents.of(folder)
+    write_atomically(folder / MANIFEST, found.manifest())
+    for name in found.files:
         (folder / name).chmod((folder / MANIFEST).stat().st_mode)
     return sha256_of(folder / MANIFEST)
 
@@ -121,10 +115,10 @@ def verify(folder: Path, manifest_digest: str | None = None) -> str:
     """Re-hash every file of a sealed folder; returns the manifest's SHA-256.
 
     Raises:
-        ValueError: a file differs, is missing or was added; the message names each.
+        ValueError: a file differs, is missing, was added or is no plain file; the message names each.
     """
     manifest = folder / MANIFEST
-    if not manifest.is_file():
+    if manifest.is_symlink() or not manifest.is_file():
         raise ValueError(f"{folder}: expected a sealed model folder, but it has no {MANIFEST}. Pull it again.")
     digest = sha256_of(manifest)
     if manifest_digest not in (None, digest):
@@ -132,11 +126,10 @@ def verify(folder: Path, manifest_digest: str | None = None) -> str:
             f"{manifest}: expected SHA-256 {manifest_digest}, got {digest}: not the manifest that was registered. "
             "Pull it again."
         )
-    expected: dict[str, str] = json.loads(manifest.read_text())["files"]
-    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
-    wrong = [f"missing: {name}" for name in sorted(set(expected) - present)]
-    wrong += [f"not in the manifest: {name}" for name in sorted(present - set(expected))]
-    wrong += [f"changed: {n}" for n in sorted(present & set(expected)) if sha256_of(folder / n) != expected[n]]
+    try:
+        wrong = Contents.parsed(manifest.read_bytes()).faults(folder)
+    except ValueError as error:
+        raise ValueError(f"{manifest}: {error} Nothing was loaded; pull it again.") from error
     if wrong:
         raise ValueError(f"{folder}: {'; '.join(wrong)}. Nothing was loaded; pull it again.")
     return digest

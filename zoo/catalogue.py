@@ -54,12 +54,19 @@ CATALOGUE: dict[str, Listing] = {
     "vae-gaussian": Listing(
         "zoo.generative.vae:VAE_GAUSSIAN", "Variational auto-encoder, Gaussian decoder", "bits/dim"
     ),
+    "gan": Listing("zoo.generative.gan:FAMILY", "The first GAN, without convolutions", "FID"),
+    "f-gan": Listing("zoo.generative.f_gan:FAMILY", "GAN that lowers an f-divergence of choice", "FID"),
+    "acgan": Listing("zoo.generative.acgan:FAMILY", "GAN whose discriminator names the class", "FID"),
     "dcgan": Listing("zoo.generative.dcgan:FAMILY", "Deep convolutional GAN", "FID"),
     "lsgan": Listing("zoo.generative.lsgan:FAMILY", "Least squares GAN", "FID"),
     "wgan": Listing("zoo.generative.wgan:FAMILY", "Wasserstein GAN with weight clipping", "FID"),
     "wgan-gp": Listing("zoo.generative.wgan_gp:FAMILY", "Wasserstein GAN with gradient penalty", "FID"),
     "ddpm": Listing("zoo.generative.ddpm:DDPM", "Denoising diffusion probabilistic model", "FID"),
-    "ddim": Listing("zoo.generative.ddpm:DDIM", "DDPM's weights, drawn from in few implicit steps", "FID"),
+    "ddim": Listing("zoo.generative.ddim:FAMILY", "DDPM's weights, drawn from in few implicit steps", "FID"),
+    "pixel-cnn": Listing(
+        "zoo.generative.pixel_cnn:FAMILY", "Gated convolutions say a picture value by value", "bits/dim"
+    ),
+    "gaussian-mixture": Listing("zoo.generative.mixture:FAMILY", "Gaussians by EM, full covariances", "bits/dim"),
     "digit-classifier": Listing(
         "zoo.recognition.digit_classifier:FAMILY", "Small CNN whose features are the digits' FID space", "accuracy"
     ),

@@ -103,6 +103,12 @@ def sampled(predictor: Any, _facts: Mapping[str, Any]) -> dict[str, Tensor]:
     return {"sample": drawn, "sample_means": drawn.float().flatten(1).mean(dim=1)}
 
 
+def sampled_labelled(predictor: Any, _facts: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The same of pictures that are asked for."""
+    drawn = predictor.sample_labelled(torch.arange(4), seed=0)
+    return {"sample_labelled": drawn, "sample_labelled_means": drawn.float().flatten(1).mean(dim=1)}
+
+
 def judged(predictor: Any, facts: Mapping[str, Any]) -> dict[str, Tensor]:
     """How probable pictures are said to be."""
     return {"log_likelihood": predictor.log_likelihood(_shown(facts), seed=0)}
@@ -127,6 +133,7 @@ PROBES: dict[str, Callable[[Any, Mapping[str, Any]], dict[str, Tensor]]] = {
     "follow": tracked,
     "flow": estimated,
     "sample": sampled,
+    "sample_labelled": sampled_labelled,
     "log_likelihood": judged,
     "features": described,
     "probabilities": classified,

@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from zoo.generative import ddpm
+from zoo.generative.ddim import FAMILY as DDIM
+from zoo.generative.ddim import DdimRecipe
 from zoo.generative.ddpm import (
-    DDIM,
     DDPM,
-    DdimRecipe,
     DdpmRecipe,
     Denoiser,
     UNet,
     ancestral_step,
     embedded,
     implicit_step,
+    spread,
 )
 from zoo.tasks.sampling import PictureFacts
 
@@ -215,6 +216,25 @@ def test_a_perfect_denoiser_draws_the_picture_it_knows(denoiser: Denoiser, monke
     expected = ((picture + 1) * 127.5).round()
     for steps, reverse in ((1, implicit(0.0)), (7, implicit(0.0)), (7, implicit(1.0)), (40, POSTERIOR), (40, BETA)):
         assert (denoiser.drawn(3, seed=0, steps=steps, reverse=reverse) - expected).abs().max() <= 1
+
+
+def test_steps_are_spread_evenly_or_as_squares() -> None:
+    """By hand; a hundred squares of 1000 steps are 96 different ones."""
+    assert spread(1000, 4, spacing="even") == [999, 666, 333, 0]
+    assert spread(1000, 3, spacing="quadratic") == [800, 200, 0]
+    assert spread(1000, 10, spacing="quadratic") == [800, 632, 483, 355, 246, 158, 88, 39, 9, 0]
+    hundred = spread(1000, 100, spacing="quadratic")
+    assert (len(hundred), hundred[:2], hundred[-4:]) == (96, [800, 783], [3, 2, 1, 0])
+    assert DDIM.recipe("paper").spacing == "quadratic"
+    assert {DDIM.recipe(name).spacing for name in ("smoke", "mini")} == {"even"}
+
+
+def test_a_step_that_goes_nowhere_changes_nothing() -> None:
+    """Why equal squares are taken once: the authors' code takes such steps, with eta 0."""
+    x, noise, kept = torch.randn(9), torch.randn(9), torch.tensor(0.7)
+    mean, deviation = implicit_step(x, noise, kept=kept, before=kept, eta=0.0)
+    torch.testing.assert_close(mean, x)
+    assert deviation == 0
 
 
 def test_more_steps_than_were_trained_are_refused() -> None:

@@ -56,6 +56,7 @@ def make_model(tmp_path: Path) -> Making:
         metrics: dict[str, float] | None = None,
         floor: dict[str, float] | None = None,
         speed: float | None = None,
+        kind: str = "",
     ) -> Path:
         folder = tmp_path / "made" / name
         (folder / "evaluation").mkdir(parents=True)
@@ -85,7 +86,12 @@ def make_model(tmp_path: Path) -> Making:
             upstream=upstream or {},
             protocol=protocol,
             score=Score.model_construct(
-                name=entry, metrics=metrics or scoring.aggregate(units), error=error, interval=interval, speed=speed
+                name=entry,
+                metrics=metrics or scoring.aggregate(units),
+                error=error,
+                interval=interval,
+                speed=speed,
+                kind=kind,
             ),
             floor=Score(name="majority class", metrics=floor or scoring.aggregate(trivial)),
             parameters=1000,

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import leaderboard, registered
+from cli import leaderboard, pulling, registered
 from flows.lineups import lineup
 from flows.published import wanted
 from registry import promotion, store
@@ -27,7 +27,7 @@ def zoo(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
         leaderboard.leaderboard,
         registered.versions,
         registered.figures,
-        registered.pull,
+        pulling.pull,
     ):
         app.command()(command)
     return app
@@ -77,6 +77,20 @@ def test_speed_stands_beside_the_score_and_ranks_nobody(
     assert shown == ["2.3", "-", "153.0"]
 
 
+def test_exact_and_bounded_numbers_stand_on_one_board_and_are_marked(
+    zoo: typer.Typer, settings: Settings, make_model: Making
+) -> None:
+    store.register(make_model("bounded", right=0.6, kind="bound"), settings)
+    store.register(make_model("exact", right=0.9, kind="exact"), settings)
+    command = ["leaderboard", "--all"]
+    table = CliRunner().invoke(zoo, command, env={"COLUMNS": "80"}).stdout.splitlines()
+    head = next(line for line in table if "kind" in line)
+    rows = table[table.index(head) + 2 :][:2]
+    assert [row[head.index("kind") :].split()[0] for row in rows] == ["exact", "bound"]
+    (board,) = json.loads(CliRunner().invoke(zoo, [*command, "--json"]).stdout)
+    assert [row["kind"] for row in board["rows"]] == ["exact", "bound"]
+
+
 def test_who_was_made_champion_by_hand_is_marked(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
     for seed, (name, right) in enumerate((("a", 0.9), ("b", 0.5))):
         promotion.challenge(store.register(make_model(name, right=right, seed=seed), settings), settings)
@@ -95,16 +109,14 @@ def test_versions_of_two_scorings_stand_in_two_tables(zoo: typer.Typer, settings
     first = store.register(make_model("first", right=0.7), settings)
     promotion.challenge(first, settings)
     store.register(
-        make_model(
-            "bits", protocol="digits-test/bpd@1:bound", metrics={"bits_per_dim": 4.5}, floor={"bits_per_dim": 6.5}
-        ),
+        make_model("bits", protocol="digits-test/bpd@1", metrics={"bits_per_dim": 4.5}, floor={"bits_per_dim": 6.5}),
         settings,
     )
     promotion.abdicate(first, "its recipe is no longer understood", settings)
     table = CliRunner().invoke(zoo, ["versions", ENTRY])
     assert table.exit_code == 0
     assert max(map(len, table.stdout.splitlines())) <= 80
-    above, below = table.stdout.split("digits-test/bpd@1:bound on data")
+    above, below = table.stdout.split("digits-test/bpd@1 on data")
     assert f"{PROTOCOL} on data dddddddd" in above
     assert "accuracy" in above
     assert "bits_per_dim" not in above

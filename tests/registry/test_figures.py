@@ -189,7 +189,7 @@ def test_where_figures_are_written(three: Snapshot) -> None:
 
 
 def test_a_lower_better_metric_is_asked_to_stay_below() -> None:
-    held = Snapshot([version(1, 0, protocol="digits-test/bpd@1:bound", metrics={"bits_per_dim": 4.0})])
+    held = Snapshot([version(1, 0, protocol="digits-test/bpd@1", metrics={"bits_per_dim": 4.0})])
     (figure,) = figures([wanted(asks=(Ask(metric="bits_per_dim", value=6.43),))], held)
     assert (figure.asked, figure.reached) == ("≤ 6.43", True)
     assert "| bits_per_dim, bit | 4 | 1 seed | 0.125 (majority class) | ≤ 6.43 |" in table([wanted()], [figure])

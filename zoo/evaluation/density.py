@@ -10,6 +10,7 @@ from zoo.contracts import Inputs, Picture
 from zoo.data.labelled import open_labelled
 from zoo.drawing.sheets import grid
 from zoo.evaluation.gaussian import gaussian_density
+from zoo.evaluation.histogram import histogram_density
 from zoo.evaluation.stage import Stage
 from zoo.scoring.likelihood import BitsPerDimension
 from zoo.scoring.units import Evaluated, Units, names_of
@@ -20,15 +21,18 @@ SHOWN = 100  # of either end
 
 
 class DensityBenchmark:
-    """Bits per dimension of 8-bit test pictures: an upper bound (`:bound`), as neither a VAE nor its floor knows more.
+    """Bits per dimension of 8-bit test pictures, exact or an upper bound of that, as each model says of itself.
 
     Pictures that use few of the 256 values (`digits` has 17) can be said in fewer bits by a model that knows which. No
-    continuous density does, neither the floor nor a Gaussian decoder: on such data, compare these with each other.
+    continuous density does: on such data, compare those with each other. So each has the floor of its kind.
+
+    Args:
+        discrete: the model gives each of the 256 values a probability of its own, and so does its floor.
     """
 
-    def __init__(self, dataset: str, inputs: Inputs) -> None:
-        self.scoring = BitsPerDimension()
-        self.protocol = f"{dataset}-test/{self.scoring.id}:bound"
+    def __init__(self, dataset: str, inputs: Inputs, *, discrete: bool = False) -> None:
+        self.scoring, self.discrete = BitsPerDimension(), discrete
+        self.protocol = f"{dataset}-test/{self.scoring.id}"
         folder = inputs.dataset(dataset)
         self.images = open_labelled(folder, "test").images
         self.training = open_labelled(folder, "train").images
@@ -40,11 +44,13 @@ class DensityBenchmark:
         nats = torch.cat([predictor.log_likelihood(part, seed=i) for i, part in tracked])
         dimensions = np.full(len(self.images), self.images[0].size, dtype=np.int64)
         bits = -nats.double().numpy() / math.log(2.0)
-        return Evaluated(Units({"id": names_of(self.images), "bits": bits, "dimensions": dimensions}))
+        exact = np.full(len(self.images), predictor.exact)
+        rows = {"id": names_of(self.images), "bits": bits, "exact": exact, "dimensions": dimensions}
+        return Evaluated(Units(rows))
 
     def floor(self) -> tuple[str, DensityModel]:
-        """A Gaussian of the training pixels."""
-        return gaussian_density(self.training)
+        """A histogram of each training pixel for a discrete model, else a Gaussian of all."""
+        return histogram_density(self.training) if self.discrete else gaussian_density(self.training)
 
     def pictures(self, model: Evaluated, _floor: Evaluated) -> Mapping[str, Picture]:
         """The test pictures that it finds least and most probable, a hundred each."""

@@ -57,10 +57,10 @@ class SamplingBenchmark:
         drawn = torch.cat([predictor.sample(min(AT_ONCE, self.draws - seed), seed=seed) for seed in tracked])
         classifier: FeatureSpace = stage.place(self.upstream.predictor)
         rows = {
-            "features": _by_parts(classifier.features, drawn),
-            "probabilities": _by_parts(classifier.probabilities, drawn),
+            "features": by_parts(classifier.features, drawn),
+            "probabilities": by_parts(classifier.probabilities, drawn),
         }
-        reference = _by_parts(classifier.features, torch.from_numpy(self.reference))
+        reference = by_parts(classifier.features, torch.from_numpy(self.reference))
         return Evaluated(Units(rows, {"reference": reference}), {"draws": drawn[:SHOWN].numpy()})
 
     def floor(self) -> tuple[str, Sampler]:
@@ -76,7 +76,7 @@ class SamplingBenchmark:
         }
 
 
-def _by_parts(
+def by_parts(
     function: Callable[[Tensor], Tensor], images: UInt8[Tensor, "n c h w"]
 ) -> Float32[np.ndarray, "n columns"]:
     return np.asarray(torch.cat([function(part) for part in images.split(AT_ONCE)]).float().numpy())

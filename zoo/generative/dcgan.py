@@ -12,19 +12,16 @@ at the pictures; `smoke` and `mini` start from a 2 x 2 map with 3 x 3 convolutio
 faster.
 """
 
-from collections.abc import Callable
+from typing import Any
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.contracts import Ask, Family, Target
 from zoo.evaluation.sample_quality import SamplerRecipe, sample_quality
-from zoo.generative.adversarial import Alternating, Losses
+from zoo.generative.adversarial import Alternating, Losses, by_adam
 from zoo.layers.dcgan import DcganSizes, networks
 from zoo.tasks.sampling import PictureFacts
-from zoo.training import Updater
 from zoo.training.pictures import PictureBatches
 
 
@@ -33,6 +30,11 @@ class DcganRecipe(DcganSizes, SamplerRecipe):
 
     learning_rate: float = Field(2e-4, gt=0, description="of Adam (section 4)")
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam (section 4)")
+
+    @property
+    def adam(self) -> dict[str, Any]:
+        """Both, as `by_adam` takes them."""
+        return {"learning_rate": self.learning_rate, "betas": self.betas}
 
 
 BEDROOMS = 3_033_042
@@ -49,30 +51,7 @@ LOSSES = Losses(
 def learner(recipe: DcganRecipe, facts: PictureFacts, *, losses: Losses = LOSSES) -> Alternating:
     """One update of the discriminator, then one of the generator on the same fakes, both by Adam."""
     generator, discriminator = networks(channels=facts.channels, size=facts.height, **recipe.sizes)
-    return by_adam(recipe, generator, discriminator, noise=generator.noise, losses=losses)
-
-
-def by_adam(
-    recipe: DcganRecipe,
-    generator: nn.Module,
-    discriminator: nn.Module,
-    *,
-    noise: Callable[[int], Tensor],
-    losses: Losses,
-) -> Alternating:
-    """The same of any two networks."""
-    move_generator, move_discriminator = (
-        Updater(network.parameters(), torch.optim.Adam, lr=recipe.learning_rate, betas=recipe.betas)
-        for network in (generator, discriminator)
-    )
-    return Alternating(
-        generator,
-        discriminator,
-        noise=noise,
-        losses=losses,
-        move_generator=move_generator,
-        move_discriminator=move_discriminator,
-    )
+    return by_adam(generator, discriminator, noise=generator.noise, losses=losses, **recipe.adam)
 
 
 FAMILY = Family(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zoo.contracts import Ask, Family, Target
 from zoo.evaluation.sample_quality import sample_quality
 from zoo.generative import dcgan
-from zoo.generative.adversarial import Alternating, Losses
+from zoo.generative.adversarial import Alternating, Losses, by_adam
 from zoo.layers.dcgan import Discriminator, initialise
 from zoo.layers.pixels import to_bytes
 from zoo.tasks.sampling import PictureFacts
@@ -103,7 +103,7 @@ def learner(recipe: LsganRecipe, facts: PictureFacts) -> Alternating:
     generator = DeepGenerator(channels=facts.channels, size=facts.height, latent=recipe.latent)
     sizes = {"first": recipe.first, "width": recipe.width, "kernel": recipe.kernel}
     discriminator = Discriminator(channels=facts.channels, size=facts.height, **sizes)
-    return dcgan.by_adam(recipe, generator, discriminator, noise=generator.noise, losses=losses)
+    return by_adam(generator, discriminator, noise=generator.noise, losses=losses, **recipe.adam)
 
 
 FAMILY = Family(

@@ -123,6 +123,8 @@ class Vae(nn.Module):
         decoder: makes one for as much.
     """
 
+    exact = False  # of a Gaussian decoder; a Bernoulli decoder's bits are none of 8-bit pictures
+
     def __init__(self, *, shape: tuple[int, int, int], latent: int, hidden: int, decoder: MakesDecoder) -> None:
         super().__init__()
         self.shape, self.latent = shape, latent

@@ -18,8 +18,8 @@ from zoo.scoring.units import Units
 class BitsPerDimension:
     """Bits of all pictures over dimensions of all pictures.
 
-    Rows: `id` (n,) str, `bits` (n,) float64, -log2 of a picture's probability or an upper bound of it, `dimensions`
-    (n,) int64, channels x height x width.
+    Rows: `id` (n,) str, `bits` (n,) float64, -log2 of a picture's probability or an upper bound of it, `exact` (n,)
+    bool, which of the two it is, `dimensions` (n,) int64, channels x height x width.
     """
 
     id: str = "bpd@1"

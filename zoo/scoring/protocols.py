@@ -8,6 +8,7 @@ SCORINGS = {
     "accuracy@1": "zoo.scoring.classification:Accuracy",
     "coco@1": "zoo.scoring.detection:first_version",
     "coco@2": "zoo.scoring.detection:CocoAP",
+    "conditional@1": "zoo.scoring.conditional:ConditionalQuality",
     "epe@1": "zoo.scoring.flow:EndPointError",
     "actions@1": "zoo.scoring.action:ActionAccuracy",
     "bpd@1": "zoo.scoring.likelihood:BitsPerDimension",

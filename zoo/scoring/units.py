@@ -89,6 +89,12 @@ class Evaluated:
         seconds = self.shown.get("seconds", ())
         return float(1 / np.mean(seconds)) if len(seconds) else None
 
+    @property
+    def kind(self) -> str:
+        """What a number made of these units is, where one board holds several kinds: exact, or a bound."""
+        exact = self.units.rows.get("exact")
+        return "" if exact is None else "exact" if exact.all() else "bound"
+
     def write(self, folder: Path) -> None:
         """`units.parquet` (and its constants) and `shown.safetensors` into a folder that is there."""
         self.units.write(folder / "units.parquet")

@@ -19,6 +19,11 @@ class DensityModel(Protocol):
         torch.Size([2])
     """
 
+    @property
+    def exact(self) -> bool:
+        """Whether its answers are the probabilities themselves, and no lower bounds of them."""
+        ...
+
     def log_likelihood(self, images: UInt8[torch.Tensor, "n c h w"], *, seed: int) -> Float64[torch.Tensor, "n"]:
         """The logarithm of each picture's probability, or a lower bound of it.
 

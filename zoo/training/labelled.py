@@ -95,3 +95,8 @@ def shifted(images: UInt8[Tensor, "n c h w"], most: int, rng: np.random.Generato
     rows, columns = tops + torch.arange(height), lefts + torch.arange(width)
     each = torch.arange(count)[:, None, None]
     return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+
+
+def labelled_pictures(recipe: Recipe, inputs: Inputs) -> LabelledBatches:
+    """Training pictures as they are."""
+    return LabelledBatches(recipe, inputs, augment=lambda images, _rng: images)

@@ -78,7 +78,7 @@ def test_a_person_is_told_and_kept(zoo: typer.Typer, settings: Settings, make_mo
 
 def test_mlflows_pages_are_told_too_and_that_may_fail(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
     two(settings, make_model)
-    run(zoo, "rollback", ENTRY)
+    run(zoo, "rollback", ENTRY, "--json")
     client = connect(settings)
     verdict = client.get_run(read(settings).numbered(ENTRY, 1).run_id).data.tags["verdict"]
     assert verdict == "by hand"

@@ -56,7 +56,7 @@ def parsed(html: str) -> Tree:
 
 @pytest.fixture
 def html(settings: Settings, make_model: Making) -> str:
-    for name, right, entry in (("a", 0.6, ENTRY), ("b", 0.9, "other.digits"), ("c", 0.85, ENTRY)):
+    for name, right, entry in (("a", 0.6, ENTRY), ("b", 0.99, "other.digits"), ("c", 0.95, ENTRY)):
         promotion.challenge(store.register(make_model(name, right=right, entry=entry), settings), settings)
     target = Target(metric="accuracy", value=0.9, dataset="imagenet", source=HOSTILE)
     return page(read(settings), leaderboard(read(settings), targets={"other": (target,)}), settings)

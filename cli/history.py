@@ -73,6 +73,7 @@ def promote(
     where = settings()
     version = resolve(reference, where)
     _told(str(version), make_champion(version, where, why=because), as_json=as_json)
+    _decorate(where)
 
 
 def rollback(
@@ -97,6 +98,7 @@ def rollback(
     except ValueError as error:
         raise ValueError(f"{entry}: {error}") from error
     _told(str(version), make_champion(version, where, why=because, rollback=True), as_json=as_json)
+    _decorate(where)
 
 
 def history(
@@ -166,6 +168,18 @@ def compare(
         typer.echo(json.dumps(_comparison(found), indent=2))
         return
     _print_comparison(found)
+
+
+def _decorate(where: Settings) -> None:
+    """Bring MLflow's own pages and the HTML board up to date, as a night does; the champion is one already."""
+    from flows.published import targets
+    from registry.decoration import refresh
+    from registry.glance import read
+
+    try:
+        refresh(where, targets=targets(read(where).entries, where))
+    except Exception as error:  # whatever it is, what was asked for is done
+        talk(f"warning: MLflow's pages stay as they were: {error} `zoo leaderboard --refresh` tries again.")
 
 
 # Tables

@@ -146,10 +146,18 @@ def _history(versions: Sequence[Version]) -> list[dict[str, Any]]:
             "data": version.data_digest[:8],
             "champion": version.champion,
             "verdict": version.standing,
-            "reason": version.abdicated or (version.verdict or {}).get("reason", ""),
+            "reason": _reason(version),
         }
         for version in reversed(versions)
     ]
+
+
+def _reason(version: Version) -> str:
+    """Why it stands as it does; whose word it is, where it is a person's."""
+    if version.standing == "by hand":
+        said = version.by_hand[-1]
+        return f"{said['who']}: {said['why']}"
+    return version.abdicated or (version.verdict or {}).get("reason", "")
 
 
 def _chart(versions: Sequence[Version], now: Version) -> Markup | None:

@@ -200,9 +200,12 @@ def _benchmark(
             if run is None:
                 run = _first_time(pen, version, settings)
             _run(pen, run, version, pages.standing_tags(row, board))
+    stands = {version.run_id: version.standing for version in held.versions()}
     for run_id in decorated:  # those that stood here before
         pen.do(pen.client.delete_tag, run_id, "board")
         pen.client.set_tag(run_id, "alias", "-")
+        if run_id in stands:
+            pen.client.set_tag(run_id, "verdict", stands[run_id])
     pen.lines(experiment.experiment_id, [_Line(**line) for board in boards for line in pages.others(board)])
 
 

@@ -11,8 +11,9 @@ expected number of promotions of what is no better.
 A challenger that happened not to meet its rare failures shows too small an error; the entry's earlier challenges on
 these units remember. So s is the larger of today's and the root mean square of the m there are, today's included. t has
 4 m (n - 1) / (m + 3) degrees of freedom, those of m variances on the same units, but at most `TRUSTED` m: many units
-that have not met a failure say no more of it than few, so the first challenge has the highest bar. Under `FEW` units
-nothing is asked and nothing is promoted: a person may (`zoo promote`).
+that have not met a failure say no more of it than few, so the first challenge has the highest bar. Against the floor
+that is m n / 10 where it is more, for a first model is to be had early, and those challenges have a memory of their
+own. Under `FEW` units nothing is asked and nothing is promoted: a person may (`zoo promote`).
 
 Statistics alone: files of units in, a verdict out. Who challenges whom, and where a verdict is kept, is
 `registry.promotion`'s affair. What is promised, to whom, and what breaks it: docs/gate.md.
@@ -48,6 +49,7 @@ from zoo.scoring.units import Units
 AGREEMENT = 1e-9  # relative: another processor may round the last bits of a replay differently
 FEW = 5  # units under which nothing is asked
 TRUSTED = 4  # degrees of freedom that one challenge is good for, however many its units
+TRUSTED_OF_UNITS = 1 / 10  # or so many for each unit, of a challenge of the floor
 LEAST = 1e-9  # stake: what a purse holds that was asked a hundred times in one day is no question any more
 SUFFERS = 0.05  # one-sided level at which a metric that must not suffer is shown not to
 
@@ -61,6 +63,7 @@ class Terms(BaseModel):
     purse: float  # what the entry's held then
     stake: float  # of it
     rebuild: bool  # of the champion's own recipe and data
+    floor: bool = False  # nobody is champion
     margin: float = 0.0  # least gain worth a change
     may_lose: dict[str, float] = Field(default_factory=dict)  # other metrics, by name: the most that may be lost
     pool: dict[int, float] = Field(default_factory=dict)  # standard errors of earlier challenges, by version
@@ -175,7 +178,8 @@ def rule(
     today = found.standard_error * _plug_in(unit_count)
     asked = unit_count >= FEW and terms.stake >= LEAST
     count = 1 + len(terms.pool)
-    degrees = min(4 * count * (unit_count - 1) / (count + 3), TRUSTED * count)
+    trusted = max(TRUSTED, TRUSTED_OF_UNITS * unit_count) if terms.floor else TRUSTED
+    degrees = min(4 * count * (unit_count - 1) / (count + 3), trusted * count)
     error = max(today, math.sqrt((today**2 + sum(past**2 for past in terms.pool.values())) / count))
     weighed = Weighed(
         **found._replace(standard_error=today)._asdict(),
@@ -334,7 +338,7 @@ def _comparable(challenger: Side, champion: Side) -> None:
 
 def _asked(terms: Terms) -> dict[str, object]:
     """What of the terms is part of the question: not the date, so that asking again draws nothing anew."""
-    return terms.model_dump(mode="json", exclude={"asked", "purse", "rebuild"})
+    return terms.model_dump(mode="json", exclude={"asked", "purse", "rebuild", "floor"})
 
 
 def _read(challenger: Path, champion: Path, scoring: Scoring) -> tuple[Units, Units, dict[str, str]]:

@@ -209,7 +209,8 @@ def note(boards: Sequence[Board], board_page: str) -> str:
         f"- Protocol `{boards[0].protocol}`. Two numbers compare only under one protocol and one data digest.",
         "- interval: 95 % by bootstrap over the units scored; what another sample of them would change, not another "
         "seed. over floor: the gain over the best trivial method, positive when better.",
-        "- alias: the champion is the version that reigns; others are their entry's latest. verdict: the gate's.",
+        "- alias: the champion is the version that reigns; others are their entry's latest. verdict: the gate's, or by "
+        "hand where a person decided.",
         "- training: seconds of the processor on a CPU, else elapsed.",
         "- Model training, at the top left, must be chosen once; the browser remembers. docs/leaderboard.md has more.",
     ]

@@ -239,19 +239,23 @@ def _terms(
         purse=purse,
         stake=stake_of(purse, rebuild=rebuild),
         rebuild=rebuild,
+        floor=champion is None,
         margin=margin,
         may_lose=may_lose,
-        pool=_pool(version, earlier) if champion else {},
+        pool=_pool(version, champion, earlier),
     )
 
 
-def _pool(version: Version, earlier: Iterable[tuple[int, Ruling | None]]) -> dict[int, float]:
-    """The standard errors of earlier challenges of champions on the units of this version, by version number."""
+def _pool(version: Version, champion: Version | None, earlier: Iterable[tuple[int, Ruling | None]]) -> dict[int, float]:
+    """The standard errors of earlier challenges on the units of this version, by version number.
+
+    Of champions or of the floor, whichever reigns: models differ more from the floor than from each other.
+    """
     return {
         number: ruling.corrected_error
         for number, ruling in earlier
         if isinstance(ruling, Tested)
-        and ruling.champion is not None
+        and (ruling.champion is None) == (champion is None)
         and ruling.spread
         and (ruling.protocol, ruling.data_digest) == (version.protocol, version.data_digest)
     }

@@ -9,8 +9,9 @@ better than their champion, many years at once. The rule on arrays below is firs
 """
 
 import argparse
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,19 +85,55 @@ class Rule:
 class Purse(Rule):
     """`registry.gate`, on arrays."""
 
-    left: float = purse.FULL
+    left: float = purse.FULL + purse.A_YEAR  # it is filled before the first one too, and never more than full
     squares: Values | float = 0.0
-    count: int = 0
+    count: Values | float = 0.0
 
-    def promoted(self, gain: Values, error: Values, *, rebuild: bool) -> npt.NDArray[np.bool_]:
-        if self.count:
-            self.left = min(purse.FULL, self.left + purse.A_YEAR / self.asks)
+    def trusted(self) -> Values | float:
+        return gate.TRUSTED
+
+    def staked(self, *, rebuild: bool) -> float:
+        self.left = min(purse.FULL, self.left + purse.A_YEAR / self.asks)
         stake = purse.stake_of(self.left, rebuild=rebuild)
         self.left -= stake
-        self.count += 1
-        self.squares = self.squares + error**2
-        degrees = min(4 * self.count * (self.unit_count - 1) / (self.count + 3), gate.TRUSTED * self.count)
-        return gain > -stdtrit(degrees, stake) * np.maximum(error, np.sqrt(self.squares / self.count))
+        return stake
+
+    def promoted(self, gain: Values, error: Values, *, rebuild: bool) -> npt.NDArray[np.bool_]:
+        self.count, self.squares = self.count + 1, self.squares + error**2
+        degrees = np.minimum(4 * self.count * (self.unit_count - 1) / (self.count + 3), self.trusted() * self.count)
+        reach = -stdtrit(degrees, self.staked(rebuild=rebuild))
+        return gain > reach * np.maximum(error, np.sqrt(self.squares / self.count))
+
+
+@dataclass
+class Newcomer(Purse):
+    """The same where the floor reigns until it is beaten: its challenges are remembered apart from a champion's."""
+
+    reigns: npt.NDArray[np.bool_] | bool = True
+
+    def trusted(self) -> Values | float:
+        more = max(gate.TRUSTED, gate.TRUSTED_OF_UNITS * self.unit_count)
+        return np.where(self.reigns, more, gate.TRUSTED)
+
+    def promoted(self, gain: Values, error: Values, *, rebuild: bool) -> npt.NDArray[np.bool_]:
+        found = super().promoted(gain, error, rebuild=rebuild)
+        beaten = found & self.reigns
+        self.count, self.squares = np.where(beaten, 0.0, self.count), np.where(beaten, 0.0, self.squares)
+        self.reigns = self.reigns & ~found
+        return found
+
+
+@dataclass
+class Forgetful(Newcomer):
+    """And if those of the floor were not remembered at all, nor the many units trusted."""
+
+    def trusted(self) -> Values | float:
+        return gate.TRUSTED
+
+    def promoted(self, gain: Values, error: Values, *, rebuild: bool) -> npt.NDArray[np.bool_]:
+        found = super().promoted(gain, error, rebuild=rebuild)
+        self.count, self.squares = np.where(self.reigns, 0.0, self.count), np.where(self.reigns, 0.0, self.squares)
+        return found
 
 
 @dataclass
@@ -125,6 +162,7 @@ class Bare(Rule):
 
 
 RULES: dict[str, type[Rule]] = {"purse": Purse, "first rule": Patience, "bare >": Bare}
+NEWCOMERS: dict[str, type[Rule]] = {"purse, newcomers": Newcomer, "the floor forgotten": Forgetful}
 
 
 def wrong_a_year(
@@ -243,7 +281,7 @@ def wrongs(units: dict[str, tuple[Drawing, Drawing]], years: int, *, asks: int, 
     for name in rules:
         print(f"Wrong promotions expected a year, {asks} asks, {name}:\n")
         rows = (
-            [what, *(wrong_a_year(RULES[name](n, asks, years), *drawn, seed=n + asks) for n in counts)]
+            [what, *(wrong_a_year((RULES | NEWCOMERS)[name](n, asks, years), *drawn, seed=n + asks) for n in counts)]
             for what, drawn in units.items()
         )
         table(["units", *(f"n = {n}" for n in counts)], rows)
@@ -273,6 +311,28 @@ def powers(years: int) -> None:
         yield row("bare >", Bare, 40, 30)
 
     table(["rule", "n", "asks a year", "challenge 1", "2", "10", "50"], rows())
+
+
+def newcomers(years: int) -> None:
+    """What a first model has to gain over the floor, and a later one after challenges of no gain."""
+    print("Standard errors of gain that are promoted in one of two cases, and in nine of ten, over the floor:\n")
+
+    def rows() -> Iterator[Sequence[object]]:
+        for name, kind in NEWCOMERS.items():
+            for n, asks in ((40, 30), (297, 30), (40, 365), (297, 365)):
+                cells = [_needed(kind(n, asks, years), challenge=k, seed=k) for k in (1, 2, 3, 10, 30)]
+                yield [name, n, asks, *cells]
+
+    table(["rule", "n", "asks a year", "challenge 1", "2", "3", "10", "30"], rows())
+
+
+def _needed(rule: Rule, *, challenge: int, seed: int) -> str:
+    """The gain, in tenths of SE, from which on a half is promoted, and nine tenths."""
+
+    def promoted(tenths: int) -> float:
+        return power(replace(rule), gain=tenths / 10, challenge=challenge, seed=seed)
+
+    return " ".join(f"{bisect_left(range(300), share, key=promoted) / 10:.1f}" for share in (0.5, 0.9))
 
 
 def tuning(years: int) -> None:
@@ -365,7 +425,8 @@ def main() -> None:
     decisions, same, weighed = agreement()
     print(f"{decisions} decisions: gate.rule agrees on {same}, gate.weigh on {weighed:.3f} (other resamples)\n")
     powers(asked.years)
-    wrongs(UNITS, asked.years, asks=30, rules=tuple(RULES))
+    newcomers(asked.years // 10)
+    wrongs(UNITS, asked.years, asks=30, rules=(*RULES, *NEWCOMERS))
     wrongs(UNITS, asked.years, asks=365, rules=("purse",))
     print("Beyond the promise:\n")
     wrongs(BREAKING, asked.years, asks=30, rules=("purse", "first rule"))

@@ -56,7 +56,7 @@ def parsed(html: str) -> Tree:
 
 @pytest.fixture
 def html(settings: Settings, make_model: Making) -> str:
-    for name, right, entry in (("a", 0.6, ENTRY), ("b", 0.9, "other.digits"), ("c", 0.7, ENTRY)):
+    for name, right, entry in (("a", 0.6, ENTRY), ("b", 0.99, "other.digits"), ("c", 0.95, ENTRY)):
         promotion.challenge(store.register(make_model(name, right=right, entry=entry), settings), settings)
     target = Target(metric="accuracy", value=0.9, dataset="imagenet", source=HOSTILE)
     return page(read(settings), leaderboard(read(settings), targets={"other": (target,)}), settings)
@@ -101,6 +101,21 @@ def test_boards_pages_and_what_is_compared(html: str, settings: Settings) -> Non
     text = parsed(html).texts["td"]
     assert "better than the floor" in text  # the gate's reason for version 1, in the history
     assert html.count('<polyline class="curve"') == 2
+
+
+def test_who_a_person_made_champion_is_by_hand(settings: Settings, make_model: Making) -> None:
+    for name, right in (("a", 0.9), ("b", 0.3)):
+        promotion.challenge(store.register(make_model(name, right=right), settings), settings)
+    said = promotion.promote(read(settings).numbered(ENTRY, 2), settings, why="<it> is fast")
+    held = read(settings)
+    html = page(held, leaderboard(held), settings)
+    (facts,) = re.findall(r'<script type="application/json" id="facts">(.*?)</script>', html, re.DOTALL)
+    assert [(model["reference"], model["said"]["verdict"]) for model in json.loads(facts)] == [
+        (f"{ENTRY}/2", "by hand")
+    ]
+    assert html.count('<span class="pill by hand">by hand</span>') == 2  # on the board, and in its history
+    assert '<span class="pill reject">' not in html
+    assert f"{said.who}: <it> is fast" in parsed(html).texts["td"]
 
 
 def test_a_card_cannot_bring_html(settings: Settings, make_model: Making) -> None:

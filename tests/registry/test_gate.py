@@ -140,21 +140,23 @@ def test_the_bootstrap_divides_by_n_and_that_is_made_good(pair: tuple[Units, Uni
 
 
 @pytest.mark.parametrize(
-    ("unit_count", "earlier", "degrees"),
+    ("unit_count", "earlier", "degrees", "against_the_floor"),
     [
-        (5, 0, 4),  # n - 1
-        (9, 0, 4),  # of 8, what one challenge is good for
-        (1000, 0, 4),
-        (5, 1, 6.4),  # 4 m (n - 1) / (m + 3) = 4 * 2 * 4 / 5
-        (5, 97, 4 * 98 * 4 / 101),
-        (40, 1, 8),
-        (40, 49, 4 * 50 * 39 / 53),
-        (40, 35, 144),  # both give 144
+        (5, 0, 4, 4),  # n - 1
+        (9, 0, 4, 4),  # of 8, what one challenge is good for
+        (1000, 0, 4, 100),
+        (5, 1, 6.4, 6.4),  # 4 m (n - 1) / (m + 3) = 4 * 2 * 4 / 5
+        (5, 97, 4 * 98 * 4 / 101, 4 * 98 * 4 / 101),
+        (40, 1, 8, 8),
+        (60, 1, 8, 12),
+        (40, 49, 4 * 50 * 39 / 53, 4 * 50 * 39 / 53),
+        (40, 35, 144, 144),  # both give 144
     ],
 )
-def test_degrees_of_freedom_by_hand(unit_count: int, earlier: int, degrees: float) -> None:
+def test_degrees_of_freedom_by_hand(unit_count: int, earlier: int, degrees: float, against_the_floor: float) -> None:
     pool = dict.fromkeys(range(3, 3 + earlier), 0.1)
     assert ruled(unit_count=unit_count, pool=pool).degrees == pytest.approx(degrees)
+    assert ruled(unit_count=unit_count, pool=pool, floor=True).degrees == pytest.approx(against_the_floor)
 
 
 @pytest.mark.parametrize(("pool", "error"), [({}, 0.2), ({3: 0.1}, 0.2), ({3: 0.4}, np.sqrt(0.1)), ({3: 0.2}, 0.2)])
@@ -340,6 +342,13 @@ def test_exactly_what_may_be_lost_may_be_lost() -> None:
             assert (weighed.guarded[0].kept, weighed.guarded[0].at_worst) == (kept, -0.25)
 
 
+def test_of_units_that_are_not_the_same_the_fewer_count_for_what_must_not_suffer() -> None:
+    random = np.random.default_rng(2)
+    sides = units(random.normal(size=UNITS)), units(random.normal(size=4))
+    guarded = weigh(*sides, Mean(paired=False), terms=terms(may_lose={"mean": 0.0}), **DRAWS).guarded[0]
+    assert guarded.at_worst == pytest.approx(guarded.gain - t.ppf(0.95, 3) * guarded.standard_error)
+
+
 def test_two_units_say_how_far_a_loss_may_go() -> None:
     new, old = units([1.0, 3.0]), units([0.0, 0.0])
     guarded = weigh(new, old, Mean(), terms=terms(may_lose={"mean": 0.0}), **DRAWS).guarded[0]
@@ -464,7 +473,7 @@ def test_the_draws_depend_on_everything_that_was_asked(tmp_path: Path) -> None:
     new, old = random.normal(size=UNITS), random.normal(size=UNITS)
     first = compare(tmp_path, new, old)
     assert compare(tmp_path, new, old) == first
-    same = compare(tmp_path, new, old, asked=ASKED + timedelta(days=1), purse=0.1, rebuild=True)
+    same = compare(tmp_path, new, old, asked=ASKED + timedelta(days=1), purse=0.1, rebuild=True, floor=True)
     assert same.seed == first.seed  # asked on another day, nothing is drawn anew
     others = [
         compare(tmp_path, new, old, stake=0.02),

@@ -1,6 +1,7 @@
 """`zoo replay`, `promote`, `rollback`, `history`, `compare`: for people, for programs, and as pictures."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,20 @@ def test_a_person_is_told_and_kept(zoo: typer.Typer, settings: Settings, make_mo
     run(zoo, "history", ENTRY, "--picture", str(picture))
     assert len(np.unique(np.asarray(Image.open(picture)).reshape(-1, 3), axis=0)) > 20
     assert "ends in .png" in refused(zoo, "history", ENTRY, "--picture", str(tmp_path / "history.jpg"))
+
+
+def test_mlflows_pages_are_told_too_and_that_may_fail(zoo: typer.Typer, settings: Settings, make_model: Making) -> None:
+    two(settings, make_model)
+    run(zoo, "rollback", ENTRY, "--json")
+    client = connect(settings)
+    verdict = client.get_run(read(settings).numbered(ENTRY, 1).run_id).data.tags["verdict"]
+    assert verdict == "by hand"
+    shutil.rmtree(settings.home / "memo")
+    (settings.home / "memo").write_text("no folder")  # where what is known of families is kept
+    answer = CliRunner().invoke(zoo, ["promote", f"{ENTRY}/2", "--because", "it is fast now"])
+    assert answer.exit_code == 0
+    assert answer.stderr.startswith("warning: MLflow's pages stay as they were: ")
+    assert read(settings).champion(ENTRY).number == 2
 
 
 def test_two_are_compared(zoo: typer.Typer, settings: Settings, make_model: Making, tmp_path: Path) -> None:

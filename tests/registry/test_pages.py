@@ -108,6 +108,23 @@ def test_doing_it_again_writes_nothing_and_a_new_champion_is_told(
     assert client.get_registered_model(ENTRY).tags["champion"] == f"accuracy {value:.4g}"
 
 
+def test_who_a_person_made_champion_is_by_hand_until_somebody_beats_it(
+    settings: Settings, registered: tuple[Version, Version], make_model: Making
+) -> None:
+    worse = store.register(make_model("worse", right=0.3), settings)
+    promotion.challenge(worse, settings)
+    promotion.promote(read(settings).numbered(ENTRY, 2), settings, why="it is fast")
+    decoration.refresh(settings)
+    client = connect(settings)
+    tags = client.get_run(worse.run_id).data.tags
+    assert (tags["verdict"], tags["alias"]) == ("by hand", "champion")
+    promotion.promote(read(settings).numbered(ENTRY, 1), settings, why="it is right", rollback=True)
+    store.register(make_model("newest", right=0.5), settings)
+    decoration.refresh(settings)
+    assert client.get_run(registered[0].run_id).data.tags["verdict"] == "by hand"
+    assert client.get_run(worse.run_id).data.tags["verdict"] == "REJECT"  # which stands on no board any more
+
+
 def test_the_experiment_to_start_with_names_each_leader_and_holds_the_board(
     settings: Settings, registered: tuple[Version, Version]
 ) -> None:

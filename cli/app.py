@@ -20,6 +20,7 @@ from cli import (
     leaderboard,
     models,
     night,
+    predict,
     pulling,
     query,
     registered,
@@ -68,6 +69,7 @@ app.command("history")(history.history)
 app.command("compare")(history.compare)
 app.command("figures")(registered.figures)
 app.command("pull")(pulling.pull)
+app.command("predict")(predict.predict)
 app.command("verify")(pulling.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(schedule.app, name="schedule")

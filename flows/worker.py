@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
@@ -222,7 +223,8 @@ def _describe(
     (building / "recipe.json").write_text(identity.model_dump_json(indent=2))
     (building / "record.json").write_text(record.model_dump_json(indent=2))
     title = listing(family.name).title
-    text = card(identity, record, benchmark.scoring.metrics, title=title, paper=family.paper)
+    today = datetime.now(UTC).date()
+    text = card(identity, record, benchmark.scoring.metrics, title=title, paper=family.paper, made=today)
     (building / "card.md").write_text(text, encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from registry import charts, pages
+from registry import cards, charts, pages
 from registry.glance import PROMOTED, Snapshot, Version
 from registry.leaderboard import Board, Row
 from registry.settings import Settings
@@ -200,11 +200,12 @@ def _source(webp: bytes) -> str:
 
 
 def _rendered(card: str) -> Markup:
-    """A card's Markdown without its first heading, which the page has; HTML in it is text."""
+    """A card's Markdown without what is for hubs and its first heading, which the page has; HTML in it is text."""
     from markdown_it import MarkdownIt
 
-    title, _, rest = card.partition("\n")
-    body = rest if title.startswith("# ") else card
+    text = cards.text(card)
+    title, _, rest = text.partition("\n")
+    body = rest if title.startswith("# ") else text
     return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(body))
 
 

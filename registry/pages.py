@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from registry.cards import text
 from registry.glance import CHAMPION
 from registry.leaderboard import Board, Row
 from zoo.artifact import Record
@@ -299,7 +300,7 @@ def version_note(record: Record, metric: Metric, recipe_label: str, card: str) -
     """A version's description: a plain first line, because a table shows it raw, then its card."""
     value, floor = (score.metrics[metric.name] for score in (record.score, record.floor))
     first = f"{metric.name} {measured(value, record.score.error)}, floor {floor:.4g}, recipe {recipe_label}"
-    whole = f"{first}\n\n{card}"
+    whole = f"{first}\n\n{text(card)}"
     if len(whole) <= DESCRIPTION_MOST:
         return whole
     rest = "\n\n(the rest is in card.md among its files)"

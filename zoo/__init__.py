@@ -3,14 +3,18 @@
 >>> import zoo
 >>> tracker = zoo.load("siamfc")          # a folder that `zoo pull` wrote
 >>> tracker.start(frame, box)
+
+>>> model = zoo.use("fcn8s")              # the same for people: paths in, class names out, drawn
+>>> model("street.jpg").row()
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.artifact import load
+    from zoo.using.models import use
 
-__all__ = ["load"]
+__all__ = ["load", "use"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from zoo.artifact import load
 
         return load
+    if name == "use":
+        from zoo.using.models import use
+
+        return use
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")

@@ -9,11 +9,15 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_weights
 
+from registry import store
 from registry.settings import Settings
 from zoo.artifact import Identity, Record, Score, seal, sha256_of
+from zoo.catalogue import family
 from zoo.scoring.bootstrap import error_and_interval
 from zoo.scoring.classification import Accuracy
 from zoo.scoring.units import Units
@@ -158,3 +162,16 @@ def answers(right: float, *, seed: int, count: int = 200) -> Units:
     hit = (hardness + 0.1 * random.random(count)) / 1.1 < right
     named = np.where(hit, labels, (labels + 1) % CLASSES)
     return Units({"label": labels, "scores": np.eye(CLASSES, dtype=np.float32)[named]})
+
+
+@pytest.fixture
+def registered(make_model: Making, settings: Settings) -> str:
+    """A digit classifier that was never trained, in the registry."""
+    of, folder = family("digit-classifier"), make_model("model")
+    recipe, facts = of.recipe("smoke"), of.facts(channels=1, height=8, width=8, classes=tuple("0123456789"))
+    told = {"recipe": recipe.model_dump(mode="json"), "facts": facts.model_dump(mode="json")}
+    (folder / "recipe.json").write_text(Identity(family=of.name, recipe_name="smoke", **told).model_dump_json())
+    torch.manual_seed(0)
+    save_weights(dict(of.build(recipe, facts, {}).predictor().state_dict()), folder / "weights.safetensors")
+    seal(folder)
+    return str(store.register(folder, settings))

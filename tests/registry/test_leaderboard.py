@@ -1,17 +1,21 @@
 """Boards rank what compares, best first, with the floor beside."""
 
 import json
+from datetime import date
 
 import pytest
+import yaml
 
 from registry import promotion, store
-from registry.cards import card
+from registry.cards import USES, card
+from registry.cards import text as shown
 from registry.client import connect
 from registry.glance import read
 from registry.leaderboard import leaderboard
 from registry.settings import Settings
 from zoo.artifact import read_identity, read_record
 from zoo.scoring.classification import Accuracy
+from zoo.scoring.protocols import SCORINGS
 
 from .conftest import ENTRY, PROTOCOL, Making
 
@@ -74,11 +78,28 @@ def test_a_lower_better_metric_ranks_the_lowest_first(settings: Settings, make_m
     assert all(row.gain == pytest.approx(row.floor - row.value) for row in board.rows)
 
 
+def test_a_card_knows_what_every_scoring_is_for() -> None:
+    assert {name.partition("@")[0] for name in SCORINGS} == set(USES)
+
+
 def test_a_card_says_what_the_record_says(make_model: Making) -> None:
     folder = make_model(right=0.8)
     record = read_record(folder)
     assert record.score.error is not None
-    text = card(read_identity(folder), record, Accuracy().metrics, title="A small CNN", paper="LeCun et al., 1998")
+    identity = read_identity(folder).model_copy(update={"facts": {"classes": ["one", "two"]}})
+    about = {"title": "A small CNN", "paper": "LeCun et al., 1998", "made": date(2026, 5, 4)}
+    whole = card(identity, record, Accuracy().metrics, **about)
+    text = shown(whole)
+    assert text.startswith("# digit-classifier.digits\n")
+    assert "---\n" not in text
+    assert "2 classes: one, two." in text
+    assert "Sealed on 2026-05-04" in text
+    front = next(yaml.safe_load_all(whole.removesuffix(text)))
+    assert front["pipeline_tag"] == "image-classification"
+    assert front["datasets"] == ["digits"]
+    assert front["licences"]["code"] == "apache-2.0"
+    (result,) = front["model-index"][0]["results"]
+    assert result["metrics"][0] == {"type": "accuracy", "value": record.score.metrics["accuracy"]}
     low, high = record.score.interval
     mine = f"{record.score.metrics['accuracy']:.4g} ± {record.score.error:.2g}, 95 % in [{low:.4g}, {high:.4g}]"
     assert f"| accuracy | {mine} | {record.floor.metrics['accuracy']:.4g} |" in text

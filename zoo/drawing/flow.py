@@ -35,7 +35,7 @@ def _panel(pair: FlowPair, estimate: Float[np.ndarray, "h w 2"]) -> UInt8[np.nda
         said: flow_colours(estimate, longest=longest),
     }
     panel = np.hstack([captioned(enlarged(side, height=SHOWN_HEIGHT), text) for text, side in sides.items()])
-    return np.hstack([panel, _legend(panel.shape[0], longest)])
+    return np.hstack([panel, legend(panel.shape[0], longest)])
 
 
 def flow_colours(flow: Float[np.ndarray, "h w 2"], *, longest: float) -> UInt8[np.ndarray, "h w 3"]:
@@ -58,7 +58,7 @@ def _colour_wheel() -> Float[np.ndarray, "55 3"]:
     )
 
 
-def _legend(height: int, longest: float) -> UInt8[np.ndarray, "height side 3"]:
+def legend(height: int, longest: float) -> UInt8[np.ndarray, "height side 3"]:
     """The colour of every flow up to the longest, as an arrow from the centre, with its length written below."""
     side = max(64, height // 3)
     y, x = (np.mgrid[:side, :side] + 0.5 - side / 2) / (side / 2)

@@ -33,10 +33,10 @@ def _panel(
     sides = {"photo": image, "truth": voc_colours()[truth], said: voc_colours()[prediction]}
     panel = np.hstack([captioned(enlarged(side, height=SHOWN_HEIGHT), text) for text, side in sides.items()])
     occurring = np.union1d(truth[truth != VOID], prediction)
-    return np.vstack([panel, _legend([(k, classes[k]) for k in occurring], panel.shape[1])])
+    return np.vstack([panel, legend([(k, classes[k]) for k in occurring], panel.shape[1])])
 
 
-def _legend(entries: list[tuple[int, str]], width: int) -> UInt8[np.ndarray, "h {width} 3"]:
+def legend(entries: list[tuple[int, str]], width: int) -> UInt8[np.ndarray, "h {width} 3"]:
     """A patch of colour and a name per class, in rows."""
     across = max(1, width // COLUMN)
     sheet = Image.new("RGB", (width, ROW * -(-len(entries) // across)), "white")

@@ -22,11 +22,14 @@ from cli import (
     night,
     predict,
     pulling,
+    query,
     registered,
     schedule,
     service,
+    where,
 )
 from flows.stopping import Interrupted, handled, interrupt
+from registry.settings import whereabouts
 
 app = typer.Typer(
     name="zoo",
@@ -43,10 +46,14 @@ def _zoo(show_version: Annotated[bool, typer.Option("--version", help="Print the
     if show_version:
         typer.echo(version("nightzoo"))
         raise typer.Exit
+    if prefect := whereabouts().prefect.value:
+        os.environ["PREFECT_API_URL"] = prefect  # Prefect and whoever is started from here read it there
 
 
 app.command("list")(catalogue.list_families)
+app.command("ls")(query.ls)
 app.command("show")(catalogue.show)
+app.command("where")(where.where)
 app.command("train")(models.train)
 app.command("evaluate")(models.evaluate)
 app.command("night")(night.night)

@@ -72,7 +72,7 @@ def leaderboard(
         talk(f"MLflow's pages: {decorate(where, targets=published, everything=True)} things written")
     boards = rank(held, benchmark, targets=published, everything=everything)
     if not boards:
-        talk("Nothing is registered yet. Train something: zoo night --lineup quick")
+        talk(where.nothing_registered)
     if browse:
         _browse(held, boards, where)
         return

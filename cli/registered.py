@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import completion
 from cli.leaderboard import aliases, title
 from cli.output import JSON, interval, measured, print_table, talk
 from registry.settings import settings
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def versions(
-    entry: Annotated[str, typer.Argument(help="A registered entry, FAMILY.DATASET.")], as_json: JSON = False
+    entry: Annotated[
+        str, typer.Argument(help="A registered entry, FAMILY.DATASET.", autocompletion=completion.entries)
+    ],
+    as_json: JSON = False,
 ) -> None:
     """List the versions of an entry, a table per benchmark, with the gate's verdict on each.
 
@@ -29,7 +33,8 @@ def versions(
     found = read(where, entry).versions()
     if not found:
         known = ", ".join(read(where).entries)
-        raise ValueError(f"no entry {entry!r} in the registry; it has: {known or 'none yet'}.")
+        there = f"; it has: {known}." if known else f". {where.nothing_registered}"
+        raise ValueError(f"no entry {entry!r} in the registry{there}")
     if as_json:
         typer.echo(json.dumps([_version(version) for version in found], indent=2))
         return
@@ -47,7 +52,7 @@ def figures(
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the figures into the files.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 if a file states others; write nothing.")] = False,
-    lineup: Annotated[str, typer.Option(help="Whose entries.")] = "mini",
+    lineup: Annotated[str, typer.Option(help="Whose entries.", autocompletion=completion.lineups)] = "mini",
     as_json: JSON = False,
 ) -> None:
     """Make the figures that README and docstrings state from the registered versions: mean and spread over seeds.

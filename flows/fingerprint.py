@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,6 +39,8 @@ COMPUTES = {
 """Packages whose versions count where code of theirs is used: import name -> distribution."""
 DECIDES_NOTHING = frozenset({"jaxtyping", "matplotlib", "pyarrow", "pydantic", "rich", "safetensors"})
 """Packages that keep, check or show: another version of theirs is the same computation."""
+
+Noted = TypeVar("Noted", bound=BaseModel)
 
 
 class Identity(BaseModel):
@@ -133,6 +135,8 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    paper: str = ""
+    numbers: dict[str, str] = {}  # of the recipes: name -> what it is
     recipes: dict[str, dict[str, RecipeDescription]] = {}  # by variant, then by name
     targets: tuple[Target, ...] = ()
     asks: tuple[Ask, ...] = ()
@@ -198,7 +202,7 @@ def describe(families: Iterable[str], *, memo: Path) -> dict[str, Description]:
     for name in names:
         listing(name)
     note = memo / f"described-{_package_digest()}.json"
-    known = _noted(note)
+    known = _noted(note, Description)
     missing = [name for name in names if name not in known]
     if missing:
         asked = {name: Description.model_validate(told) for name, told in _ask(missing).items()}
@@ -209,10 +213,44 @@ def describe(families: Iterable[str], *, memo: Path) -> dict[str, Description]:
     return {name: known[name] for name in names}
 
 
-def _noted(note: Path) -> dict[str, Description]:
+def describe_changed(
+    changed: Iterable[tuple[str, str, str, str]], *, memo: Path
+) -> dict[tuple[str, str, str, str], RecipeDescription]:
+    """Recipes with other numbers; those that are not known yet are asked for in a process of its own.
+
+    Args:
+        changed: family, variant, recipe, and the changed numbers as JSON.
+        memo: folder that remembers the answers, by the full source of the package.
+
+    Raises:
+        ValueError: a family has no such recipe or number, or the number cannot be that.
+    """
+    note = memo / f"changed-{_package_digest()}.json"
+    wanted = {json.dumps(one): one for one in changed}
+    known = _noted(note, RecipeDescription)
+    missing = [key for key in wanted if key not in known]
+    if missing:
+        asked = [[*wanted[key][:3], json.loads(wanted[key][3])] for key in missing]
+        for key, told in zip(missing, _ask(["--changed", json.dumps(asked)]), strict=True):
+            if "fault" in told:
+                family, _, recipe, numbers = wanted[key]
+                raise ValueError(f"{family}, recipe {recipe} with {numbers}: {told['fault']}.")
+            known[key] = RecipeDescription.model_validate(told)
+        memo.mkdir(parents=True, exist_ok=True)
+        lasting = {key: told.model_dump(mode="json") for key, told in known.items()}
+        write_atomically(note, json.dumps(lasting).encode())
+    return {one: known[key] for key, one in wanted.items()}
+
+
+def remembered(*, memo: Path) -> dict[str, Description]:
+    """What is known of families without asking any of them."""
+    return _noted(memo / f"described-{_package_digest()}.json", Description)
+
+
+def _noted(note: Path, kind: type[Noted]) -> dict[str, Noted]:
     """What a memo holds; nothing where it is damaged: it is made again."""
     try:
-        return {name: Description.model_validate(told) for name, told in json.loads(note.read_bytes()).items()}
+        return {name: kind.model_validate(told) for name, told in json.loads(note.read_bytes()).items()}
     except (FileNotFoundError, ValueError, AttributeError):
         return {}
 
@@ -240,11 +278,10 @@ def _differences(form: str, old: dict[str, Any], new: dict[str, Any]) -> Iterato
     )
 
 
-def _ask(families: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-P", "-m", "zoo.describe", *families]
+def _ask(questions: list[str]) -> Any:
+    command = [sys.executable, "-P", "-m", "zoo.describe", *questions]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
-        raise ValueError(f"`python -m zoo.describe {' '.join(families)}` failed:\n{answer.stderr.strip()}")
-    described: dict[str, Any] = json.loads(answer.stdout)
-    return described
+        raise ValueError(f"`python -m zoo.describe {' '.join(questions)}` failed:\n{answer.stderr.strip()}")
+    return json.loads(answer.stdout)

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from flows.datasets.manifest import Manifest
-from flows.fingerprint import Description, Ingredients, RecipeDescription, describe, ingredients
+from flows.described import describe_slots
+from flows.fingerprint import Description, Ingredients, RecipeDescription, ingredients
 from flows.lineups import Slot
 from flows.runs import model_folder, run_folder, sealed
 from flows.source import Sources
@@ -84,7 +85,7 @@ def plan(
         ValueError: no such family, recipe or entry; two slots of one entry; entries that need each other.
         ConnectionError: the tracking server does not answer.
     """
-    described = describe((slot.family for slot in slots), memo=settings.home / "memo")
+    described = describe_slots(slots, memo=settings.home / "memo")
     entries = _entries(slots, described)
     chosen = [entry for entry in entries if not only or fnmatch(entry, only)]
     if not chosen:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from flows.described import describe_slots
 from flows.fingerprint import describe
 from flows.lineups import Slot
 from registry.figures import Wanted
@@ -28,7 +29,7 @@ def wanted(slots: Sequence[Slot], settings: Settings) -> tuple[Wanted, ...]:
     Raises:
         ValueError: the file of a family cannot be imported.
     """
-    described = describe((slot.family for slot in slots), memo=settings.home / "memo")
+    described = describe_slots(slots, memo=settings.home / "memo")
     found = []
     for slot in slots:
         family = described[slot.family]

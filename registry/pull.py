@@ -134,7 +134,8 @@ def _versions(entry: str, settings: Settings, *, offline: bool) -> tuple[Version
     versions = read(settings, entry).versions()
     if not versions:
         known = ", ".join(read(settings).entries)
-        raise ValueError(f"no entry {entry!r} in the registry; it has: {known or 'none yet, run `zoo night`'}.")
+        there = f"; it has: {known}." if known else f". {settings.nothing_registered}"
+        raise ValueError(f"no entry {entry!r} in the registry{there}")
     if not settings.embedded:
         cache.remember(settings.tracking_uri, entry, versions)
     return versions

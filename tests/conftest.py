@@ -11,6 +11,7 @@ import torch
 from tests.shapes import check_shapes
 
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+os.environ["ZOO_CONFIG"] = os.devnull  # a zoo.toml of the person who tests names servers that are not for tests
 torch.set_num_threads(1)  # two shared cores: 8 s against 86 s
 check_shapes()  # before anything of the zoo is imported
 

@@ -3,6 +3,7 @@
 A family that cannot be imported has a `fault` instead: it fails alone.
 
 python -m zoo.describe fcn8s siamfc
+python -m zoo.describe --changed '[["fcn8s", "", "mini", {"steps": 500}]]'
 """
 
 import json
@@ -10,19 +11,23 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import ValidationError
+
 from zoo.catalogue import family as named
 from zoo.catalogue import listing
 from zoo.contracts import Recipe
 
 
 def describe(name: str) -> dict[str, Any]:
-    """A family's recipes by variant and name, every number spelled out, the upstream entries each needs, published
-    numbers and what was asked."""
+    """A family's paper, its recipes by variant and name, every number spelled out, what each number is, the upstream
+    entries each recipe needs, published numbers and what was asked."""
     try:
         family = named(name)
     except Exception as error:  # whatever its file does
         return {"fault": f"{listing(name).module} cannot be imported: {type(error).__name__}: {error}"}
     return {
+        "paper": family.paper,
+        "numbers": {name: field.description or "" for name, field in family.recipe_type().model_fields.items()},
         "recipes": {
             variant: {name: _told(family.recipe(name, variant=variant)) for name in family.recipes}
             for variant in family.variants
@@ -30,6 +35,17 @@ def describe(name: str) -> dict[str, Any]:
         "targets": [asdict(target) for target in family.targets],
         "asks": [asdict(ask) for ask in family.asks],
     }
+
+
+def describe_changed(name: str, variant: str, recipe: str, numbers: dict[str, Any]) -> dict[str, Any]:
+    """A recipe of a family with some numbers changed."""
+    try:
+        return _told(named(name).recipe(recipe, variant=variant, **numbers))
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, fault['loc'])) or recipe}: {fault['msg']}" for fault in error.errors())
+        return {"fault": "; ".join(wrong)}
+    except Exception as error:  # whatever its file does
+        return {"fault": str(error)}
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:
@@ -42,4 +58,7 @@ def _told(recipe: Recipe) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump({name: describe(name) for name in sys.argv[1:]}, sys.stdout)
+    if sys.argv[1] == "--changed":
+        json.dump([describe_changed(*asked) for asked in json.loads(sys.argv[2])], sys.stdout)
+    else:
+        json.dump({name: describe(name) for name in sys.argv[1:]}, sys.stdout)

@@ -24,7 +24,18 @@ def zoo(*words: str, project: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["list"], ["leaderboard"], ["data", "ls"], ["night", "--help"], ["schedule", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["list"],
+        ["ls"],
+        ["where"],
+        ["show", "fcn8s"],
+        ["leaderboard"],
+        ["data", "ls"],
+        ["night", "--help"],
+        ["schedule", "--help"],
+    ],
 )
 def test_answers_without_importing_what_is_heavy(words: list[str], tmp_path: Path) -> None:
     script = (
@@ -110,3 +121,30 @@ def test_one_command_for_three_splits_and_one_figure(tmp_path: Path) -> None:
     table = zoo(*words, project=tmp_path)
     assert "mean ± deviation" in table.stdout
     assert "split=3" in table.stdout
+
+
+@pytest.mark.slow
+def test_what_was_trained_by_hand_stands_on_the_boards_and_reigns_only_if_asked(tmp_path: Path) -> None:
+    home = tmp_path / ".zoo"
+    make(["digits"], Settings(tmp_path, home, f"sqlite:///{home / 'mlflow.db'}"))
+    words = ("train", "digit-classifier", "--recipe", "smoke", "--set", "steps=20", "--json")
+    by_hand = zoo(*words, "--register", project=tmp_path)
+    assert by_hand.returncode == 0, by_hand.stderr
+    trained = json.loads(by_hand.stdout)
+    assert (trained["version"], trained["verdict"]) == ("digit-classifier.digits/1", None)
+    (shown,) = json.loads(zoo("ls", "--json", project=tmp_path).stdout)
+    assert (shown["recipe_name"], shown["recipe"]["steps"]) == ("smoke*", 20)
+    assert (shown["champion"], shown["verdict"], shown["scores"]) == (False, None, trained["scores"])
+
+    judged = json.loads(zoo(*words, "--challenge", project=tmp_path).stdout)
+    assert (judged["version"], judged["verdict"]) == ("digit-classifier.digits/1", "PROMOTE")
+    (shown,) = json.loads(zoo("ls", "--json", project=tmp_path).stdout)
+    assert shown["champion"]
+
+    renamed = zoo(*words, "--name", "short", "--register", project=tmp_path)
+    assert renamed.returncode == 1
+    assert "was trained before, as 'smoke*'" in renamed.stderr
+    unchanged = zoo("train", "digit-classifier", "--set", "seed=1", "--name", "short", project=tmp_path)
+    assert "only a recipe with changed numbers (--set) is named; this is 'mini'" in unchanged.stderr
+    taken = zoo("train", "digit-classifier", "--set", "steps=5", "--name", "smoke", project=tmp_path)
+    assert "has a recipe of that name" in taken.stderr

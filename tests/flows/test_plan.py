@@ -1,6 +1,7 @@
 """What a night would do: after years as fast as on the first day, and under another seed."""
 
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from flows.fingerprint import Description
-from flows.lineups import lineup
+from flows.lineups import Changed, Slot, lineup
 from flows.plan import Decision, plan
 from registry.settings import Settings
 from tests.bench.planning import COCO, ENTRIES, VERSIONS, datasets, every_slot, record, register
@@ -105,3 +106,28 @@ def test_what_is_only_scored_with_keeps_its_own_seed(here: Settings, described: 
     assert now is not None
     assert now.scoring == before.scoring
     assert now.training != before.training
+
+
+def test_changed_numbers_are_another_recipe_by_a_name_of_its_own(
+    here: Settings, described: dict[str, Description]
+) -> None:
+    """Needs follow the numbers: a GAN scored in other features needs another entry."""
+    record(datasets(described), here)
+    plain = by_entry(plan(lineup("mini"), settings=here))
+    changed = Slot("digit-classifier", "short", changed=Changed("mini", '{"steps": 7}'))
+    decisions = by_entry(plan([changed, Slot("dcgan", "mini")], settings=here))
+    made = decisions[CLASSIFIER].ingredients
+    assert made is not None
+    assert (decisions[CLASSIFIER].as_json()["recipe"], made.recipe["steps"]) == ("short", 7)
+    assert decisions[CLASSIFIER].trains != plain[CLASSIFIER].trains
+    assert decisions[GAN].upstream == {CLASSIFIER: decisions[CLASSIFIER].trains}
+    same = Slot("digit-classifier", "same", changed=Changed("mini", "{}"))
+    assert by_entry(plan([same], settings=here))[CLASSIFIER].scores == plain[CLASSIFIER].scores
+    for numbers, said in (
+        ('{"stpes": 7}', 'digit-classifier, recipe mini with {"stpes": 7}: stpes: Extra inputs are not permitted'),
+        ('{"steps": -1}', "steps: Input should be greater than or equal to 0"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            plan([changed._replace(changed=Changed("mini", numbers))], settings=here)
+    with pytest.raises(ValueError, match="has two recipes 'mini' of different numbers"):
+        plan([changed._replace(recipe="mini")], settings=here)

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from pydantic import BaseModel
+
 from registry.cache import Cache, copied, remove
 from registry.glance import READY, Version, read
 from registry.settings import Settings
 from registry.transfer import Absent, beside, opened, remote
-from zoo.artifact import Record
+from zoo.artifact import Record, Score
 from zoo.contents import LARGEST_MANIFEST, MANIFEST, Content, Contents, sha256_of
 from zoo.durable import atomically, write_atomically
 
@@ -155,6 +157,10 @@ def _wrong_rows(version: Version, folder: Path) -> tuple[str, ...]:
     return tuple(f"row {key}: not what is sealed" for key, value in sealed.items() if not _alike(version, key, value))
 
 
+TOLD_BY: Mapping[str, type[BaseModel]] = {"record": Record, "floor": Score}
+"""Tags that are models: an older nightzoo wrote fewer of their fields."""
+
+
 def _alike(version: Version, key: str, sealed: str) -> bool:
     """Whether a tag says what is sealed; one that an older nightzoo did not write is not missed."""
     if key not in version.tags:
@@ -163,9 +169,9 @@ def _alike(version: Version, key: str, sealed: str) -> bool:
     if told == sealed:
         return True
     try:
-        if key == "record":
-            return Record.model_validate_json(told) == Record.model_validate_json(sealed)
-        if key in ("metrics", "floor", "recipe"):
+        if kind := TOLD_BY.get(key):
+            return kind.model_validate_json(told) == kind.model_validate_json(sealed)
+        if key in ("metrics", "recipe"):
             return bool(json.loads(told) == json.loads(sealed))
     except ValueError:
         return False

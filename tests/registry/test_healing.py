@@ -72,6 +72,19 @@ def test_files_are_mended_from_the_run_folder_and_rows_from_the_record(
     assert healing.heal(again, settings, alone) is None
 
 
+def test_what_an_older_nightzoo_wrote_in_fewer_fields_is_no_damage(
+    settings: Settings, made: Callable[[str], Version]
+) -> None:
+    version = made("a")
+    client = connect(settings)
+    for key in ("floor", "record"):
+        told = json.loads(version.tags[key])
+        score = told if key == "floor" else told["score"]
+        assert score.pop("kind") == ""
+        client.set_model_version_tag(ENTRY, "1", key, json.dumps(told))
+    assert healing.heal(read(settings).numbered(ENTRY, 1), settings, alone) is None
+
+
 def test_a_wrong_row_of_the_manifest_costs_no_version(settings: Settings, made: Callable[[str], Version]) -> None:
     version = made("a")
     client = connect(settings)

@@ -86,6 +86,7 @@ USES = {
     ),
     "fid": _DRAWS,
     "inception": _DRAWS,
+    "codes": _DRAWS,
     "conditional": _DRAWS,
     "bpd": _DRAWS,
 }

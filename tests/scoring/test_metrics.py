@@ -23,6 +23,17 @@ METRICS = {
         ("classifier_IS", "", UP, (1.0, math.inf)),
         ("classifier_KID", "", DOWN, ANY),
     ],
+    "classifier-codes@1": [
+        ("classifier_FID", "", DOWN, LENGTH),
+        ("code_ARI", "", UP, (-1.0, 1.0)),
+        ("classifier_IS", "", UP, (1.0, math.inf)),
+    ],
+    "classifier-conditional@1": [
+        ("classifier_FID", "", DOWN, LENGTH),
+        ("label_accuracy", "", UP, SHARE),
+        ("classifier_intra_FID", "", DOWN, LENGTH),
+        ("classifier_IS", "", UP, (1.0, math.inf)),
+    ],
     "coco@2": [(f"{way}_{name}", "", UP, SHARE) for way in ("mask", "box") for name in ("AP", "AP50", "AP75")],
     "epe@1": [
         ("EPE", "px", DOWN, LENGTH),
@@ -41,7 +52,7 @@ METRICS = {
 """By scoring; the first metric ranks."""
 ALIKE = {"coco@1": "coco@2", "kitti-epe@1": "epe@1"}
 """Scorings with the metrics of another one."""
-PAIRED = {"classifier-fid@1": False, "inception@1": False}
+PAIRED = dict.fromkeys(("classifier-codes@1", "classifier-conditional@1", "classifier-fid@1", "inception@1"), False)
 """All others are."""
 
 

@@ -1,15 +1,13 @@
 """RAFT: correlate all pixels of one picture with all of the next, then refine a flow by looking it up again and again.
 
-    zoo train raft-small --recipe mini  # EPE 3.56 px on collage-flow (seed 1); 7.00 if nothing moves
+    zoo train raft-small --recipe mini  # EPE 3.30 +- 0.09 px on collage-flow (seeds 0-2); 7.00 if nothing moves
     zoo train raft --recipe paper       # both stages, hours of a GPU
 
 There OpenCV's DIS has 1.51 px (to the finest scale), Farneback 3.76 and each pair's own median flow 2.21: `mini` finds
-how the photograph moves and blurs the objects. Its goal, set before, was half of zero flow's error: seed 1 misses it by
-a hundredth; by 640 steps seed 0 has 3.37 px and seed 1 3.69, by 800 with four refinements three seeds 3.27 +- 0.19.
-`raft`'s `mini`, whose goal was a tenth below zero flow, has 5.75 px by 300 steps (seed 0), 5.65 +- 0.31 by 400 with
-four refinements: a pair costs the large network almost five times as much, and it sees a fifth as many. `smoke` of
-the small one has 4.13, 4.71 and 6.54 px: some seeds begin to learn late. That of the large one shows that all runs, not
-that it learns.
+how the photograph moves and blurs the objects. Its goal, set before, was half of zero flow's error. `raft`'s `mini`,
+whose goal was a tenth below zero flow, has 5.78 +- 0.26 px, and 5.65 +- 0.31 by 400 steps with four refinements: a pair
+costs the large network almost five times as much, and it sees a fifth as many. `smoke` of the small one has 4.13, 4.71
+and 6.54 px: some seeds begin to learn late. That of the large one shows that all runs, not that it learns.
 
 Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, arXiv 2003.12039 ("paper"
 below); "code" is the authors' release, github.com/princeton-vl/RAFT. The network is torchvision's.

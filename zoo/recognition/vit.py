@@ -1,6 +1,6 @@
 """Vision Transformer: a picture as a sequence of patches that attend to each other, and a token that names it.
 
-    zoo train vit --recipe mini       # 0.926 and 0.916 on digits (seeds 0 and 1; asked: 0.92); majority class 0.101
+    zoo train vit --recipe mini       # 0.948 +- 0.014 on digits (seeds 0-2), 60 s; majority class 0.101
     zoo train vit --recipe cifar10    # pictures of 32 x 32
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv 2010.11929 ("paper" below); "code" is the

@@ -1,11 +1,12 @@
 """A classifier made of convolutions alone names the class of every pixel; skips from shallow layers sharpen it.
 
-    zoo train fcn8s --recipe mini     # 50 s of one core: mIoU 0.317 (seed 0) on collage-seg; floor 0.083
+    zoo train fcn8s --recipe mini     # 45 s of one core: mIoU 0.297 +- 0.027 (seeds 0-2) on collage-seg; floor 0.083
     zoo train fcn8s --recipe camvid   # mIoU 0.21 (one seed), 40 frames learned, 9 scored; floor 0.03
 
-There FCN-16s has 0.318 and FCN-32s 0.117, where twice the floor was asked for: it scores three by three places of a
-picture of 96 x 96. By 900 steps three seeds had 0.44 +- 0.02, 0.425 +- 0.001 and 0.152 +- 0.010. `smoke` (20 s) of
-FCN-8s reaches 0.15 (one seed). `paper` has never been run here: it needs a GPU, SBD and VGG-16.
+There FCN-16s has 0.316 +- 0.003, and FCN-32s, which scores three by three places of a picture of 96 x 96, 0.183 +-
+0.027 in twice the steps, of crops that are never shrunk; shrunken ones gave 0.152 +- 0.010. By 900 steps FCN-8s and
+FCN-16s had 0.44 +- 0.02 and 0.425 +- 0.001. `smoke` (20 s) of FCN-8s reaches 0.15 (one seed). `paper` has never been
+run here: it needs a GPU, SBD and VGG-16.
 
 Differs from the paper: convolutions pad to keep their size and pooling rounds up, where the paper pads the picture by
 100 pixels and crops by an offset; the result is aligned with the picture at any size. FCN-16s and FCN-8s are trained at

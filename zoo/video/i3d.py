@@ -1,9 +1,9 @@
 """A network for pictures is inflated: every filter gets an extent in time, and learns how things move.
 
-    zoo train i3d-colour --recipe mini    # 0.473 on collage-action (seed 0), 58 s of a core; chance 0.125
-    zoo train i3d-flow --recipe mini      # 0.610 +- 0.022 (seeds 0-2), on one RAFT, 30 s
+    zoo train i3d-colour --recipe mini    # 0.607 +- 0.064 on collage-action (seeds 0-2), 88 s of a core; chance 0.125
+    zoo train i3d-flow --recipe mini      # 0.610 +- 0.044 (seeds 0-2, of RAFT too), 30 s
 
-With 1,000 steps colour has 0.622 +- 0.081, and `i3d`, the mean of both, 0.664 +- 0.029 (seeds 0-2).
+`i3d`, the mean of both, has 0.643 +- 0.024.
 
 Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset", CVPR 2017, arXiv
 1705.07750 ("paper" below); "code" is the authors' release, github.com/deepmind/kinetics-i3d.

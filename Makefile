@@ -37,7 +37,11 @@ test: install
 
 # The longer tests: kills, whole nights, an MLflow server.
 test-slow: install
-	$(RUN) pytest -m slow -n 2
+	$(RUN) pytest -m "slow and not servers" -n 2
+
+# What needs whole servers, clocks and patience: schedules, the team's programs, a short form of the faults.
+test-servers: install
+	$(RUN) pytest -m servers
 
 # Kills, full disks, lost servers: what disturbing many small nights costs, as a table. MINUTES=30 goes on for so long.
 faults: install

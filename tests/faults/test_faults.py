@@ -15,6 +15,7 @@ from tests.faults.harness import disturb
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.timeout(1800)
 def test_what_disturbs_a_night_costs_nothing(tmp_path: Path) -> None:
     minutes, only = os.environ.get("FAULTS_MINUTES"), os.environ.get("FAULTS_ONLY", "")

@@ -16,7 +16,7 @@ from registry.glance import read
 from registry.service import recorded
 from tests.flows.conftest import CLASSIFIER, Place
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.servers, pytest.mark.timeout(1500)]
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 MANY = {"limit": 200, "sort": "EXPECTED_START_TIME_ASC"}

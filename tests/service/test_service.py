@@ -20,7 +20,7 @@ from flows.server import prefect_api
 from flows.service.prefect import ask
 from registry.service import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.servers, pytest.mark.timeout(1200)]
 
 
 class Zoo:

@@ -196,6 +196,7 @@ def _code(url: str, user: str = "", *, content: bytes | None = None, **headers: 
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.timeout(1800)
 def test_mlflow_wants_to_know_who_asks_and_what_it_is_called(team: Machine) -> None:
     search = f"http://127.0.0.1:{team.ports['mlflow']}/api/2.0/mlflow/registered-models/search"
@@ -211,6 +212,7 @@ def test_mlflow_wants_to_know_who_asks_and_what_it_is_called(team: Machine) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.timeout(1800)
 def test_prefect_wants_to_know_who_asks(team: Machine) -> None:
     version = f"http://127.0.0.1:{team.ports['prefect']}/api/admin/version"
@@ -219,6 +221,7 @@ def test_prefect_wants_to_know_who_asks(team: Machine) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.timeout(1800)
 def test_a_night_is_registered_there_and_pulled_from_another_folder(team: Machine, tmp_path: Path) -> None:
     environment = team.environment("worker") | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
@@ -272,6 +275,7 @@ def test_a_night_is_registered_there_and_pulled_from_another_folder(team: Machin
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.timeout(1800)
 def test_a_worker_reaches_the_pool_and_no_log_holds_a_secret(team: Machine) -> None:
     Path(team.environment("worker")["ZOO_HOME"]).mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,20 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from flows.locks import held
 from flows.server import answers, lasting
 from flows.service.prefect import POOL, make_pool, worker_is_up
-from flows.service.processes import LOOPBACK, Server, Started, end, free_port, port_before, start, wait_for
+from flows.service.processes import (
+    LOOPBACK,
+    STARTUP_SECONDS,
+    Server,
+    Started,
+    end,
+    free_port,
+    port_before,
+    start,
+    wait_for,
+)
 from registry import rest
 from registry.client import connect, plain_errors
 from registry.service import Program, recorded, running
@@ -33,7 +44,14 @@ def up(settings: Settings, *, say: Callable[[str], None]) -> dict[str, Program]:
 
     Raises:
         ChildProcessError: one of them died while it started, or took too long. What was started with it has been ended.
+        AtWork: another `zoo up` of this person does not come to its end.
     """
+    # One at a time for a person: two would find the same port free, and one of them talk to the other's server.
+    with held((settings.shared_cache or settings.home) / "up.lock", what="zoo up", patience=STARTUP_SECONDS):
+        return _up(settings, say)
+
+
+def _up(settings: Settings, say: Callable[[str], None]) -> dict[str, Program]:
     home = settings.home
     home.mkdir(parents=True, exist_ok=True)
     there = running(home)

@@ -9,6 +9,7 @@ better than their champion, many years at once. The rule on arrays below is firs
 """
 
 import argparse
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -70,15 +71,15 @@ def right(rate: float) -> Drawing:
 
 
 @dataclass
-class Rule:
+class Rule(ABC):
     """A rule on many years at once: which challengers are promoted."""
 
     unit_count: int
     asks: int
     years: int
 
-    def promoted(self, gain: Values, error: Values, *, rebuild: bool) -> npt.NDArray[np.bool_]:
-        raise NotImplementedError
+    @abstractmethod
+    def promoted(self, gain: Values, error: Values, *, rebuild: bool) -> npt.NDArray[np.bool_]: ...
 
 
 @dataclass
